@@ -1,0 +1,79 @@
+"""Ids of the jobs that Panini made: they say who made them and when, and prove it, so that GET needs no lookup.
+
+Layout of the 24 bytes behind `j_` (base64url, 32 characters):
+
+    0      format (high four bits) and signing-key id (low four)
+    1-4    the model's uid, big-endian
+    5-10   issue time, Unix milliseconds
+    11-16  randomness
+    17-23  MAC: keyed BLAKE2s over bytes 0-16 and the account's uid
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from typing import Final
+
+PREFIX: Final = "j_"
+_FORMAT: Final = 1
+_MAC_BYTES: Final = 7
+_LENGTH: Final = len(PREFIX) + 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobId:
+    """A parsed id. `verify` says whether its claims are true."""
+
+    key_id: int
+    """Which signing key made the MAC, 0 to 15."""
+    model_uid: int
+    issued_ms: int
+    """Unix milliseconds."""
+    raw: bytes
+
+
+class Signer:
+    """Makes and verifies job ids with a ring of keys: the current one signs, all of them verify."""
+
+    def __init__(self, keys: dict[int, bytes], current: int) -> None:
+        if current not in keys or not all(0 <= key_id < 16 for key_id in keys):
+            raise ValueError("the current signing key must be in the ring, and key ids are 0 to 15")
+        self._keys = {key_id: hashlib.blake2s(key).digest() for key_id, key in keys.items()}
+        self._head = bytes([_FORMAT << 4 | current])
+        self._key = self._keys[current]
+
+    def new(self, *, model_uid: int, account_uid: int, now_ms: int) -> str:
+        """A fresh id, issued at `now_ms` (Unix milliseconds)."""
+        body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + os.urandom(6)
+        return PREFIX + base64.urlsafe_b64encode(body + _mac(self._key, body, account_uid)).decode()
+
+    def verify(self, job_id: JobId, *, account_uid: int) -> bool:
+        """Whether this ring made the id for that account."""
+        key = self._keys.get(job_id.key_id)
+        body, mac = job_id.raw[:-_MAC_BYTES], job_id.raw[-_MAC_BYTES:]
+        return key is not None and hmac.compare_digest(mac, _mac(key, body, account_uid))
+
+
+def parse(text: str) -> JobId | None:
+    """Read an id's claims; None where it is not of our making (then it is a client's own)."""
+    if len(text) != _LENGTH or not text.startswith(PREFIX):
+        return None
+    try:
+        raw = base64.b64decode(text[len(PREFIX) :], altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if raw[0] >> 4 != _FORMAT:
+        return None
+    return JobId(
+        key_id=raw[0] & 0x0F,
+        model_uid=int.from_bytes(raw[1:5], "big"),
+        issued_ms=int.from_bytes(raw[5:11], "big"),
+        raw=raw,
+    )
+
+
+def _mac(key: bytes, body: bytes, account_uid: int) -> bytes:
+    return hashlib.blake2s(body + account_uid.to_bytes(8, "big"), key=key, digest_size=_MAC_BYTES).digest()

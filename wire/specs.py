@@ -1,0 +1,133 @@
+"""What the registry tells the other processes: models, versions, and the snapshot of keys and endpoints."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from wire import jobs
+
+
+class VersionState(StrEnum):
+    """Where a version stands."""
+
+    BUILDING = "building"
+    """Uploaded; a worker makes its environment, loads and checks it."""
+    READY = "ready"
+    """Checked, and not the live one: can be rolled back to."""
+    LIVE = "live"
+    """Answers jobs that pin no version."""
+    FAILED = "failed"
+    """Its build or check failed; the log says why. Never takes over."""
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a bundle."""
+
+    path: str
+    """Relative, with `/`, inside the bundle."""
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a version is run: `panini.toml` of the bundle, over what the deploy said, over the defaults."""
+
+    input: jobs.InputType = jobs.InputType.JSON
+    framework: jobs.Framework = jobs.Framework.PYTHON
+    weights: str | None = None
+    """Path of the weights file in the bundle; none: the bundle folder is what load() gets."""
+    batch: bool | str = False
+    """True: predict declared itself batchable (one output per input, else an error). "verified": to be proven first.
+    False: one by one."""
+    max_batch: int = 64
+    """Inputs in one predict() call at most."""
+    timeout: float = 60.0
+    """Seconds one predict() call may take; past it the runner is killed."""
+    load_timeout: float = 300.0
+    """Seconds import and load() may take."""
+    memory_mb: int | None = None
+    """Bound of the runner's memory in MiB; none: unbounded."""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable upload of a model."""
+
+    version: int
+    state: VersionState
+    digest: str
+    """sha256 over the sorted files and the options: the same upload has the same digest."""
+    files: list[File]
+    options: Options
+    created_at: int
+    """Unix milliseconds."""
+    entry: str = "predict.py"
+    """The file with predict(): `predict.py`, else `main.py`."""
+    sample: Any = None
+    """One example input in its JSON form, run as the deploy's check; none: only load is checked."""
+    error: str | None = None
+    """Why it failed, one sentence; the log has the rest."""
+    failed_step: str | None = None
+    """`files`, `environment`, `load` or `check`, where it failed."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as its worker needs it."""
+
+    account: str
+    account_uid: int
+    model: str
+    model_uid: int
+    topic_uuid: str
+    """Kafka's id of the jobs topic."""
+    live: int | None
+    """The live version's number; none until the first one passed."""
+    versions: list[Version]
+    environ: dict[str, str] = {}
+    """Environment variables and secrets of the model. Never logged."""
+    max_age: int = 72 * 3600
+    """Seconds after which an unstarted job expires; below the topic's retention."""
+    keep: int = 24 * 3600
+    """Seconds a result is kept after its end."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as ingest and results need it."""
+
+    account: str
+    account_uid: int
+    model: str
+    model_uid: int
+    topic_uuid: str
+    live: int | None
+    """The live version; none: jobs are refused with model_unavailable."""
+    input: jobs.InputType = jobs.InputType.JSON
+    building: bool = False
+    """A version is being built."""
+    max_age: int = 72 * 3600
+    keep: int = 24 * 3600
+    max_job_bytes: int = 1 << 20
+    """Bytes of one job's envelope at most; larger is 413."""
+    webhook: str | None = None
+    """The model's default webhook."""
+    reply_topics: list[str] = []
+    """Topics that `reply_to` may name."""
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as other processes see it: never the key itself."""
+
+    id: str
+    account: str
+    account_uid: int
+    last_four: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Every key and endpoint at one moment. Small (some hundred bytes each), so that look-ups are a dict's."""
+
+    etag: str
+    keys: dict[str, Key]
+    """sha256 of the key (hex) → whose it is."""
+    endpoints: list[Endpoint]
