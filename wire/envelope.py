@@ -108,9 +108,11 @@ def encode(envelope: Envelope) -> bytes:
     return _encoder.encode(envelope)
 
 
-def encode_record(envelopes: list[Envelope]) -> bytes:
-    """A record's value: the jobs that arrived together, as a msgpack list (a single job stands alone)."""
-    return _encoder.encode(envelopes[0] if len(envelopes) == 1 else envelopes)
+def join_record(contents: list[bytes]) -> bytes:
+    """A record's value out of envelopes that are encoded already: a msgpack list's header before them."""
+    count = len(contents)
+    head = bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return head + b"".join(contents)
 
 
 def decode_record(value: bytes | None) -> list[Envelope | Invalid]:

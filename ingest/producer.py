@@ -1,0 +1,244 @@
+"""Jobs into Kafka: kafka-python's producer behind asyncio. The only kafka import of ingest.
+
+A job is accepted when Kafka acknowledged it with acks=all. Jobs of one topic that arrive while two records of that topic
+are on their way share the next record, so that the cost of a record is paid once for all of them; an idle topic's job goes
+out at once. Memory is bounded by a byte budget; the wait by one timeout, whatever Kafka does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import kafka
+import kafka.errors
+
+from ingest import errors
+from wire import envelope
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT: Final = 2
+"""Records of one topic awaiting acknowledgement before further jobs are collected."""
+
+MAX_JOBS: Final = 100
+"""Jobs in one record, so that one record's batch is never a worker's whole day."""
+
+MAX_RECORD: Final = 512 << 10
+"""Bytes of a shared record; a larger job travels alone."""
+
+FAILURES_BEFORE_RENEWAL: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job lies in Kafka."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(slots=True)
+class _Waiting:
+    content: bytes
+    accepted: "asyncio.Future[Place]"
+
+
+class _Lane:
+    """A topic's jobs that wait to be sent."""
+
+    __slots__ = ("in_flight", "jobs", "scheduled")
+
+    def __init__(self) -> None:
+        self.jobs: list[_Waiting] = []
+        self.in_flight = 0
+        self.scheduled = False
+
+
+class Producer:
+    """Sends jobs; one a process."""
+
+    def __init__(self, *, kafka_python: dict[str, Any], buffer_bytes: int, ack_timeout: float) -> None:
+        self._configuration = kafka_python
+        self._budget = buffer_bytes
+        self._ack_timeout = ack_timeout
+        self._lanes: dict[str, _Lane] = {}
+        self._warm: set[str] = set()
+        self._producer: kafka.KafkaProducer | None = None
+        self._failures = 0
+        self._connecting: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Begin to connect. Kafka may be away: then jobs are refused until it is back."""
+        self._loop = asyncio.get_running_loop()
+        self._connecting = asyncio.create_task(self._connect())
+
+    async def stop(self) -> None:
+        """Wait shortly for what is on its way, then close."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await asyncio.to_thread(producer.close, timeout=self._ack_timeout)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a broker answered; readiness."""
+        return self._producer is not None
+
+    async def accept(self, topic: str, content: bytes) -> Place:
+        """Write one encoded envelope. Returns after Kafka acknowledged it. Raises KafkaUnavailable or Full."""
+        if len(content) > self._budget:
+            raise errors.Full
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(content, loop.create_future())
+        self._budget -= len(content)
+        try:
+            lane = self._lanes.get(topic)
+            if lane is None:
+                lane = self._lanes[topic] = _Lane()
+            lane.jobs.append(waiting)
+            if not lane.scheduled and lane.in_flight < IN_FLIGHT:
+                lane.scheduled = True
+                loop.call_soon(self._flush, topic, lane)
+            async with asyncio.timeout(self._ack_timeout):
+                return await waiting.accepted
+        except TimeoutError as error:
+            if waiting in lane.jobs:
+                lane.jobs.remove(waiting)
+            raise errors.KafkaUnavailable from error
+        finally:
+            self._budget += len(content)
+
+    async def warm(self, topic: str) -> None:
+        """Learn a topic's partitions off the loop, so that `send` never has to wait for them. Raises KafkaUnavailable."""
+        if self._producer is None:
+            raise errors.KafkaUnavailable
+        try:
+            await asyncio.to_thread(self._producer.partitions_for, topic)
+        except kafka.errors.KafkaError as error:
+            raise errors.KafkaUnavailable from error
+        self._warm.add(topic)
+
+    def _flush(self, topic: str, lane: _Lane) -> None:
+        lane.scheduled = False
+        while lane.jobs and lane.in_flight < IN_FLIGHT:
+            jobs = _take(lane.jobs)
+            lane.in_flight += 1
+            if topic in self._warm and self._producer is not None:
+                self._send(topic, lane, jobs)
+            else:
+                task = asyncio.ensure_future(self._send_cold(topic, lane, jobs))
+                task.add_done_callback(_retrieve)
+
+    async def _send_cold(self, topic: str, lane: _Lane, jobs: list[_Waiting]) -> None:
+        try:
+            await self.warm(topic)
+        except errors.KafkaUnavailable as error:
+            self._failed(topic, lane, jobs, error)
+            return
+        self._send(topic, lane, jobs)
+
+    def _send(self, topic: str, lane: _Lane, jobs: list[_Waiting]) -> None:
+        value = jobs[0].content if len(jobs) == 1 else envelope.join_record([job.content for job in jobs])
+        producer, loop = self._producer, self._loop
+        if producer is None or loop is None:
+            self._failed(topic, lane, jobs, errors.KafkaUnavailable())
+            return
+        try:
+            sent = producer.send(topic, value)
+        except (kafka.errors.KafkaError, AssertionError, ValueError) as error:
+            self._failed(topic, lane, jobs, error)
+            return
+        sent.add_callback(_crossing(loop, self._acknowledged, topic, lane, jobs))
+        sent.add_errback(_crossing(loop, self._failed, topic, lane, jobs))
+
+    def _acknowledged(self, topic: str, lane: _Lane, jobs: list[_Waiting], metadata: Any) -> None:
+        self._failures = 0
+        place = Place(metadata.partition, metadata.offset)
+        for job in jobs:
+            if not job.accepted.done():
+                job.accepted.set_result(place)
+        self._landed(topic, lane)
+
+    def _failed(self, topic: str, lane: _Lane, jobs: list[_Waiting], error: BaseException) -> None:
+        log.warning("%d jobs not acknowledged by %s: %r", len(jobs), topic, error)
+        self._warm.discard(topic)
+        self._failures += 1
+        if self._failures >= FAILURES_BEFORE_RENEWAL:
+            self._renew()
+        for job in jobs:
+            if not job.accepted.done():
+                job.accepted.set_exception(errors.KafkaUnavailable(str(error)))
+        self._landed(topic, lane)
+
+    def _landed(self, topic: str, lane: _Lane) -> None:
+        lane.in_flight -= 1
+        if lane.jobs:
+            self._flush(topic, lane)
+
+    def _renew(self) -> None:
+        """After several failures in a row: a new producer, since one that lost its epoch may not recover."""
+        old, self._producer = self._producer, None
+        self._failures = 0
+        self._warm.clear()
+        if old is not None and self._loop is not None:
+            self._loop.run_in_executor(None, lambda: old.close(timeout=0))
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.ensure_future(self._connect())
+
+    async def _connect(self) -> None:
+        delay = 0.1
+        while self._producer is None:
+            try:
+                self._producer = await asyncio.to_thread(self._make)
+            except kafka.errors.KafkaError as error:
+                log.warning("Kafka does not answer (or refuses the password), trying again: %s", error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2.0)
+
+    def _make(self) -> kafka.KafkaProducer:
+        milliseconds = int(self._ack_timeout * 1000)
+        return kafka.KafkaProducer(
+            **self._configuration,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            batch_size=256 << 10,
+            max_request_size=32 << 20,
+            max_block_ms=milliseconds - 500,
+            request_timeout_ms=milliseconds - 500,
+            delivery_timeout_ms=milliseconds - 200,
+            reconnect_backoff_max_ms=1000,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+            bootstrap_timeout_ms=milliseconds,
+        )
+
+
+def _take(waiting: list[_Waiting]) -> list[_Waiting]:
+    """The jobs of the next record: the first, and those behind it that fit."""
+    size, count = len(waiting[0].content), 1
+    while count < min(len(waiting), MAX_JOBS) and size + len(waiting[count].content) <= MAX_RECORD:
+        size += len(waiting[count].content)
+        count += 1
+    taken = waiting[:count]
+    del waiting[:count]
+    return taken
+
+
+def _crossing(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> Callable[[Any], None]:
+    """From the producer's thread to the loop; a loop that is closing has nobody left to tell."""
+
+    def cross(result: Any) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(call, *arguments, result)
+
+    return cross
+
+
+def _retrieve(task: "asyncio.Future[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("sending failed", exc_info=task.exception())

@@ -1,0 +1,20 @@
+"""Settings of ingest."""
+
+import pydantic
+
+from wire import settings
+
+
+class Settings(settings.Base):
+    """How jobs are accepted."""
+
+    ingest_max_body: int = pydantic.Field(16 << 20, ge=1024)
+    """Bytes of one request body at most; a model's own limit may be smaller. Larger is 413, before it is buffered."""
+    ingest_max_wait: float = pydantic.Field(60.0, gt=0)
+    """Seconds a POST may wait for its job's end (`Prefer: wait=`), at most: below common proxies' own limits."""
+    ingest_predict_wait: float = pydantic.Field(30.0, gt=0)
+    """Seconds that POST …/predict waits before it answers 202."""
+    ingest_buffer: int = pydantic.Field(64 << 20, ge=1 << 20)
+    """Bytes waiting for Kafka's acknowledgement at most; past it a POST is 503 at once, so that memory stays bounded."""
+    ingest_ack_timeout: float = pydantic.Field(2.5, gt=0.5)
+    """Seconds within which Kafka must acknowledge; past it the POST is 503 with the job's id."""

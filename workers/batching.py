@@ -1,0 +1,26 @@
+"""Which waiting jobs go to the runner next. Pure.
+
+A batch never mixes versions. It is taken at once when a place in flight is free: collecting happens by itself while the
+runner is busy, so an idle model answers a lone job without waiting and a busy one is handed all that came meanwhile.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from workers import jobs
+
+
+def take(waiting: deque[jobs.Job], *, limit: int, version_of: Callable[[jobs.Job], int]) -> tuple[int, list[jobs.Job]]:
+    """Remove and return the next batch and its version: the first job, and up to `limit` behind it that share it.
+
+    Jobs of another version keep their places. `waiting` must not be empty.
+    """
+    first = waiting.popleft()
+    version = version_of(first)
+    batch = [first]
+    passed: list[jobs.Job] = []
+    while waiting and len(batch) < limit:
+        job = waiting.popleft()
+        (batch if version_of(job) == version else passed).append(job)
+    waiting.extendleft(reversed(passed))
+    return version, batch

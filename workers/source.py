@@ -1,0 +1,413 @@
+"""The source: records of a model's topics, fetched by faust's consumer straight into our hands.
+
+The only module that knows faust (and the aiokafka and mode below it). Faust keeps the group, the rebalances and the
+commit timer; its streams are not used, because `stream.take()` acks a batch whose body raised, and its offset bookkeeping
+is replaced, because `Consumer._new_offset` can skip an unacked offset. Offsets are kept by `workers.offsets` instead.
+The consumer runs on the worker's own loop, not in a thread: nothing blocks that loop (predict is in a child process), and
+a fetch then costs no hop between threads.
+
+Private names of faust are used here; `check_library()` proves at import that they are what this module was written for.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiokafka
+import aiokafka.errors
+import aiokafka.structs
+import faust
+import faust.app.base
+import faust.transport.drivers.aiokafka as driver
+import mode
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from faust.transport.consumer import Consumer as _FaustConsumer
+from faust.types import TP
+
+from wire import settings as wire_settings
+from workers import errors, offsets
+
+log = logging.getLogger(__name__)
+
+WRITTEN_FOR: Final = "0.15.3"
+
+Partition = tuple[str, int]
+"""Topic and partition number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One fetched record."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Unix milliseconds, set by the broker."""
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    generation: int
+    """Which assignment it was fetched under; a later one makes it void."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handlers:
+    """What the source tells its worker."""
+
+    records: Callable[[list[Record]], None]
+    """Records arrived."""
+    room: Callable[[], Awaitable[None]]
+    """Returns when there is room for more: backpressure."""
+    revoked: Callable[[], Awaitable[None]]
+    """Partitions are about to be taken away: forget what has not started, return when what has is finished."""
+
+
+class Source:
+    """A member of the model's consumer group, from `start()` to `stop()`."""
+
+    def __init__(
+        self,
+        *,
+        connections: wire_settings.Connections,
+        group: str,
+        topics: list[str],
+        handlers: Handlers,
+        datadir: str,
+        max_records: int = 500,
+        session_timeout: float = 10.0,
+        rebalance_timeout: float = 90.0,
+    ) -> None:
+        self._connections = connections
+        self._group = group
+        self._topics = topics
+        self.handlers = handlers
+        self._datadir = datadir
+        self.max_records = max_records
+        self._session_timeout = session_timeout
+        self._rebalance_timeout = rebalance_timeout
+        self.partitions: dict[TP, offsets.Partition] = {}
+        self.generation = 0
+        self._app: _App | None = None
+
+    async def start(self) -> None:
+        """Join the group; records arrive through the handlers from now on."""
+        self._app = _App(self, **self._faust_settings())
+        for topic in self._topics:
+            self._app.topics.add(self._app.topic(topic, value_serializer="raw", key_serializer="raw"))
+        self._app.finalize()
+        await self._app.start()
+
+    async def stop(self) -> None:
+        """Commit what is finished and leave the group."""
+        if self._app is not None:
+            await self._app.stop()
+
+    def finished(self, record: Record) -> None:
+        """All jobs of `record` are finished or durably parked; its offset may be committed."""
+        if record.generation == self.generation:
+            self.partitions[TP(record.topic, record.partition)].finished(record.offset)
+
+    async def commit(self) -> None:
+        """Commit now what may be committed, without waiting for the timer."""
+        if self._app is not None:
+            await self._app.consumer.commit()
+
+    @property
+    def assigned(self) -> list[Partition]:
+        """The partitions this worker holds now."""
+        return [(tp.topic, tp.partition) for tp in self.partitions]
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why the consumer crashed, if it did: the worker then ends and its supervisor starts another."""
+        return self._app.crash_reason if self._app is not None and self._app.crashed else None
+
+    def _faust_settings(self) -> dict[str, Any]:
+        connections = self._connections
+        credentials: dict[str, Any] = {}
+        context = ssl.create_default_context() if connections.kafka_tls else None
+        if connections.kafka_username is not None:
+            password = connections.kafka_password.get_secret_value() if connections.kafka_password else ""
+            credentials["broker_credentials"] = faust.SASLCredentials(
+                username=connections.kafka_username,
+                password=password,
+                mechanism=connections.kafka_mechanism,
+                ssl_context=context,
+            )
+        elif context is not None:
+            credentials["broker_credentials"] = context
+        return credentials | {
+            "id": self._group,
+            "broker": [f"kafka://{server.strip()}" for server in connections.kafka.split(",")],
+            "datadir": self._datadir,
+            "store": "memory://",
+            "topic_allow_declare": False,
+            "topic_disable_leader": True,
+            "consumer_auto_offset_reset": "earliest",
+            "broker_session_timeout": self._session_timeout,
+            "broker_heartbeat_interval": min(3.0, self._session_timeout / 3),
+            "broker_request_timeout": max(90.0, self._session_timeout),
+            "broker_rebalance_timeout": self._rebalance_timeout,
+            "broker_max_poll_interval": 86400.0,  # a full queue is no sign of death: heartbeats tell that
+            "broker_commit_interval": 1.0,
+            "broker_max_poll_records": self.max_records,
+            "consumer_max_fetch_size": 8 << 20,
+            "web_enabled": False,
+        }
+
+
+class _Boot(faust.app.base.BootStrategy):
+    """Only the consumer, the conductor that subscribes it, and the fetcher: no agents, tables, web or producer."""
+
+    enable_web = False
+    enable_kafka_producer = False
+
+    def sensors(self) -> Iterable[mode.ServiceT]:
+        return ()
+
+    def kafka_consumer(self) -> Iterable[mode.ServiceT]:
+        return [self.app.consumer]
+
+    def agents(self) -> Iterable[mode.ServiceT]:
+        return ()
+
+    def tables(self) -> Iterable[mode.ServiceT]:
+        return [self.app._fetcher]  # noqa: SLF001  started last, where the table manager would start it
+
+
+class _App(faust.App):
+    """A faust app whose rebalances touch nothing but our partitions."""
+
+    BootStrategy = _Boot
+
+    def __init__(self, source: Source, **settings: Any) -> None:
+        self.source = source
+        super().__init__(**settings)
+
+    def _new_transport(self) -> driver.Transport:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def _new_conductor(self) -> Any:
+        return _Conductor(self)
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Before a rebalance: stop fetching, let what runs finish, commit. Then nothing of ours is assigned."""
+        consumer = self.consumer
+        consumer.stop_flow()
+        await self.source.handlers.revoked()
+        await consumer.commit()
+        self.source.generation += 1
+        self.source.partitions.clear()
+        log.debug("revoked %s", sorted(revoked))
+
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """After a rebalance: the fetch positions are at the committed offsets already; begin."""
+        self.source.generation += 1
+        self.source.partitions = {TP(tp.topic, tp.partition): offsets.Partition() for tp in assigned}
+        self.consumer.resume_flow()
+        self.on_rebalance_end()
+        log.info("assigned %s", ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(assigned)) or "nothing")
+
+
+class _Conductor(faust.transport.conductor.Conductor):
+    """Subscribes at once: there are no agents or tables to wait for."""
+
+    @mode.Service.task
+    async def _subscriber(self) -> None:
+        await self.app.consumer.subscribe(topic for channel in self._topics for topic in channel.topics)
+
+
+class _InLoop(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread without the thread: the same service, on the loop that already runs."""
+
+    wait_for_shutdown = False
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, thread_loop=asyncio.get_running_loop(), **kwargs)
+
+    async def maybe_start(self) -> bool:
+        if self._started.is_set():
+            return False
+        await mode.Service.start(self)
+        return True
+
+    async def start(self) -> None:
+        await mode.Service.start(self)
+
+    async def stop(self) -> None:
+        await mode.Service.stop(self)
+
+    async def on_stop(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def crash(self, exc: BaseException) -> None:
+        await mode.Service.crash(self, exc)
+
+    def _stopped_set(self) -> None:
+        self._stopped.set()
+
+    async def _stop_children(self) -> None:
+        await self._default_stop_children()
+
+    async def _stop_futures(self) -> None:
+        await self._default_stop_futures()
+
+    async def _stop_exit_stacks(self) -> None:
+        await self._default_stop_exit_stacks()
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = fun(*args, **kwargs)
+        return await result if asyncio.iscoroutine(result) or asyncio.isfuture(result) else result
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await self.consumer.on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await self.consumer.on_partitions_assigned(assigned, generation_id)
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        return aiokafka.AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[RoundRobinPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset=conf.consumer_auto_offset_reset,
+            max_poll_records=conf.broker_max_poll_records,
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=500,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            isolation_level="read_committed",  # a pipeline's aborted transaction is no job
+            metadata_max_age_ms=30_000,
+            **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+        )
+
+
+class _Consumer(driver.Consumer):
+    """Fetched records go to our handlers; what is committed is what our bookkeeping says."""
+
+    def _new_consumer_thread(self) -> _InLoop:
+        return _InLoop(self, loop=self.loop, beacon=self.beacon)
+
+    async def _drain_messages(self, fetcher: mode.ServiceT) -> None:
+        source: Source = self.app.source
+        aio = self._thread._ensure_consumer()  # noqa: SLF001  faust's own name for the library's consumer
+        while not (self.should_stop or fetcher.should_stop):
+            await source.handlers.room()
+            if not (self.flow_active and source.partitions):
+                self.can_resume_flow.clear()
+                await self.wait(self.can_resume_flow)
+                continue
+            generation = source.generation
+            try:
+                fetched = await self._thread._fetch_records(  # noqa: SLF001
+                    aio, self._get_active_partitions() or set(), timeout=1.0, max_records=source.max_records
+                )
+            except driver.ConsumerStoppedError:
+                return
+            if generation == source.generation and self.flow_active:
+                _deliver(source, fetched)
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        source: Source = self.app.source
+        self._note_positions(source)
+        due = {tp: offset for tp, kept in source.partitions.items() if (offset := kept.committable()) is not None}
+        if not due:
+            return False
+        committed = await self._commit_to_broker(due)
+        if committed:
+            for tp, offset in due.items():
+                if tp in source.partitions:
+                    source.partitions[tp].committed = offset
+        return committed
+
+    async def wait_empty(self) -> None:
+        await self.force_commit()
+
+    async def _commit_to_broker(self, due: Mapping[TP, int]) -> bool:
+        aio = self._thread._ensure_consumer()  # noqa: SLF001
+        assigned = aio.assignment()
+        wanted = {
+            aiokafka.structs.TopicPartition(tp.topic, tp.partition): offset
+            for tp, offset in due.items()
+            if aiokafka.structs.TopicPartition(tp.topic, tp.partition) in assigned
+        }
+        if not wanted:
+            return False
+        try:
+            await aio.commit(wanted)
+        except (aiokafka.errors.KafkaError, aiokafka.errors.IllegalStateError) as error:
+            log.warning("offsets not committed, trying again: %r", error)
+            return False
+        return True
+
+    def _note_positions(self, source: Source) -> None:
+        """Let a partition whose records are all finished move on over transaction markers."""
+        aio = self._thread._ensure_consumer()  # noqa: SLF001
+        assignment = aio._subscription.subscription and aio._subscription.subscription.assignment  # noqa: SLF001
+        if assignment is None:
+            return
+        for tp, kept in source.partitions.items():
+            key = aiokafka.structs.TopicPartition(tp.topic, tp.partition)
+            if key not in assignment.tps or kept.unfinished:
+                continue
+            state = assignment.state_value(key)
+            if state is not None and state.has_valid_position and state.position > (kept.position or 0):
+                kept.position = state.position
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+def _deliver(source: Source, fetched: Mapping[Any, list[Any]]) -> None:
+    records: list[Record] = []
+    for tp, batch in fetched.items():
+        kept = source.partitions.get(TP(tp.topic, tp.partition))
+        if kept is None:
+            continue
+        for record in batch:
+            kept.fetched(record.offset)
+            records.append(
+                Record(
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    timestamp=record.timestamp,
+                    value=record.value,
+                    headers=record.headers,
+                    generation=source.generation,
+                )
+            )
+    if records:
+        source.handlers.records(records)
+
+
+def check_library() -> None:
+    """Prove that the private names this module overrides exist as it knows them. Raises LibraryChanged."""
+    if faust.__version__ != WRITTEN_FOR:
+        raise errors.LibraryChanged(f"faust-streaming is {faust.__version__}, written for {WRITTEN_FOR}")
+    for owner, names in (
+        (_FaustConsumer, ("_drain_messages", "force_commit", "wait_empty", "stop_flow", "resume_flow", "commit")),
+        (
+            driver.AIOKafkaConsumerThread,
+            ("_create_worker_consumer", "_fetch_records", "call_thread", "_ensure_consumer"),
+        ),
+        (faust.App, ("_new_transport", "_new_conductor", "_on_partitions_revoked", "_on_partitions_assigned")),
+        (mode.Service, ("_default_stop_children", "_default_stop_futures", "_default_stop_exit_stacks")),
+    ):
+        missing = [name for name in names if not hasattr(owner, name)]
+        if missing:
+            raise errors.LibraryChanged(f"{owner.__name__} has no {', '.join(missing)}")
+
+
+check_library()
