@@ -1,0 +1,63 @@
+"""Every Redis key and channel: the one place that spells them.
+
+    {account:model:bucket}:j:{id}                   string: the record of a job, layout in records.py
+    {account:model:bucket}:r:{partition}:{offset}   hash, place → id: jobs of a Kafka record whose ids Panini did not make
+    {account:model:bucket}:index                    sorted set, id by created_at: the jobs that a worker has read
+    panini:ended:{account}:{model}                  channel: ids of jobs that ended, parted by spaces
+    panini:control:{account}:{model}                channel: what its workers are asked, such as `cancel {id}`
+    panini:notify:{process}                         channel: [[key, value | false], …] of ended jobs that a POST waits for
+
+All keys of a job share one hash tag, so that a script over a batch of them works on Redis Cluster.
+"""
+
+from typing import Final
+
+BUCKET: Final = 0
+"""The only bucket until one slot is too small for a model."""
+
+NOTIFY: Final = "panini:notify:"
+
+
+def tag(account: str, model: str) -> str:
+    """The hash tag that all keys of a model's jobs begin with."""
+    return f"{{{account}:{model}:{BUCKET}}}"
+
+
+def job_prefix(account: str, model: str) -> str:
+    """What stands before the id in the key of a job's record."""
+    return f"{{{account}:{model}:{BUCKET}}}:j:"
+
+
+def job(account: str, model: str, job_id: str) -> str:
+    """The record of a job."""
+    return f"{{{account}:{model}:{BUCKET}}}:j:{job_id}"
+
+
+def record(account: str, model: str, partition: int, offset: int) -> str:
+    """The ids of a Kafka record's jobs."""
+    return f"{tag(account, model)}:r:{partition}:{offset}"
+
+
+def index(account: str, model: str) -> str:
+    """The model's jobs by creation time."""
+    return f"{tag(account, model)}:index"
+
+
+def ended(account: str, model: str) -> str:
+    """Channel of the ids that ended."""
+    return f"panini:ended:{account}:{model}"
+
+
+def control(account: str, model: str) -> str:
+    """Channel of what the model's workers are asked."""
+    return f"panini:control:{account}:{model}"
+
+
+def notify(process: str) -> str:
+    """Channel of one process whose clients wait for jobs they posted."""
+    return NOTIFY + process
+
+
+def is_notify(channel: str) -> bool:
+    """Whether an envelope may name this channel: a pipeline's record could name any."""
+    return channel.startswith(NOTIFY) and len(channel) <= len(NOTIFY) + 64

@@ -1,0 +1,154 @@
+"""What a store of results does, and the values that go in and out. `store` does it on Redis, `memory` in tests."""
+
+from enum import Enum
+from typing import Final, Protocol
+
+import msgspec
+
+from results import records
+from wire import jobs
+
+DAY_MS: Final = 24 * 3600 * 1000
+
+RUN_MS: Final = DAY_MS
+"""A claimed job's record lives at least this long, whatever its age: it must be there when the run ends."""
+
+
+class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that a worker is about to start."""
+
+    id: str
+    token: str
+    """16 hex digits, fresh for every claim: whoever holds the newest one may end the job."""
+    version: int
+    """The job's pin, else the version that is live now. A job claimed before keeps the version of then."""
+    created_at: int
+    """Unix milliseconds at which it was accepted."""
+    ttl_ms: int = 3 * DAY_MS
+    """Milliseconds until its maximum age is over (created_at + max_age - now). Past it the job expires."""
+    deadline: int | None = None
+    """Unix milliseconds after which it is not started."""
+    details: records.Details = records.Details()
+    """Stored while it runs."""
+    record: tuple[int, int, int] | None = None
+    """Partition, offset, place, for ids that Panini did not make: the store can then list the jobs of a Kafka record."""
+    notify: str | None = None
+    """The envelope's `notify`: told if the claim finds or makes the job ended."""
+
+
+class Verdict(Enum):
+    """What a worker does with a job it claimed."""
+
+    RUN = "run"
+    DONE = "done"
+    """It had ended before, however that was."""
+    CANCELED = "canceled"
+    """Cancel was asked while its worker was lost: ended now."""
+    EXPIRED = "expired"
+    """Its deadline or maximum age has passed: ended now."""
+    EXHAUSTED = "exhausted"
+    """All its starts are used: ended now as failed, attempts_exhausted."""
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one ClaimRequest."""
+
+    id: str
+    verdict: Verdict
+    token: str
+    """To be given with the end."""
+    starts: int
+    """This start included: the job's `attempt`."""
+    version: int
+    """The version to run: the one recorded at the first claim."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it must run in a batch of its own: an earlier start was lost with its worker."""
+        return self.starts > 1
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a claimed job ended."""
+
+    id: str
+    token: str
+    """Of the claim."""
+    status: jobs.Status
+    """A terminal one."""
+    completed_at: int
+    """Unix milliseconds."""
+    details: records.Details
+    output: bytes | None = None
+    """JSON text as it will be spliced into the job; raw bytes where details.media names their type."""
+    keep_ms: int = DAY_MS
+    """Milliseconds the result can be read."""
+    ttl_ms: int = 3 * DAY_MS
+    """As in ClaimRequest: the record stays at least so long, so that an ended job is never taken for a new one."""
+    notify: str | None = None
+    """The envelope's `notify`: the channel of the process whose client waits."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some jobs, newest first."""
+
+    jobs: list[tuple[str, records.Record]]
+    """Ids and records; the records lack their outputs."""
+    cursor: str | None
+    """For the next page; none: this was the last."""
+
+
+class Shrunk(msgspec.Struct, frozen=True):
+    """What one step of the sweep did."""
+
+    seen: int
+    removed: int
+    """Records cut to their heads or found gone, and taken out of the index."""
+
+
+class Store(Protocol):
+    """What became of jobs. Every method raises errors.StoreUnavailable when the store is away."""
+
+    async def claim(
+        self, account: str, model: str, requests: list[ClaimRequest], *, now_ms: int, keep_ms: int = DAY_MS
+    ) -> list[Claimed]:
+        """Start jobs, in one atomic step. Repeating a call whose answer was lost changes nothing."""
+        ...
+
+    async def finish(self, account: str, model: str, ends: list[End]) -> list[bool]:
+        """End jobs, in one atomic step. False: fenced, someone else claimed or ended it; its result was not stored."""
+        ...
+
+    async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
+        """Give claimed jobs (id, token) back as queued, uncharged. False: fenced."""
+        ...
+
+    async def cancel(
+        self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = DAY_MS, ttl_ms: int
+    ) -> records.Record:
+        """Cancel a job: at once where it does not run, else its worker is asked. The record as it stands then."""
+        ...
+
+    async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
+        """A job's record; none: no worker has read it yet."""
+        ...
+
+    async def fetch_many(self, account: str, model: str, job_ids: list[str]) -> list[records.Record | None]:
+        """The records of several jobs, in order."""
+        ...
+
+    async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
+        """Ids of a Kafka record's jobs by their place, as far as workers have read them and Panini did not make them."""
+        ...
+
+    async def list(
+        self, account: str, model: str, *, status: jobs.Status | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Jobs newest first. ValueError: the cursor is none of ours. A page may be short and still have a next one."""
+        ...
+
+    async def shrink(
+        self, account: str, model: str, *, now_ms: int, keep_ms: int = DAY_MS, skip: int = 0, limit: int = 500
+    ) -> Shrunk:
+        """One step of freeing the memory of results past their time, oldest first, after `skip` of the index."""
+        ...

@@ -1,0 +1,64 @@
+-- Start a batch of jobs.
+-- KEYS  index · n job keys · the keys of Kafka records
+-- ARGV  now · keep (ms) · bytes of a job key before its id · ended channel · n
+--       · per job: value as of a first start, deadline (Unix ms), ttl (ms)
+--       · per Kafka record: ttl (ms), msgpack of [place, id, …]
+-- Returns, for every job that is not simply started for the first time: its number (from 1), word, head.
+--       Words: run, done, canceled, expired, exhausted.
+local call, sub = redis.call, string.sub
+local now, keep, cut, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) + 1, tonumber(ARGV[5])
+local odd, scores, ended = {}, {}, {}
+
+local function tell(i, word, head)
+  local m = #odd
+  odd[m + 1], odd[m + 2], odd[m + 3] = i, word, head
+end
+
+-- The end that a claim itself writes: the head of `was` with another status, the rest of `value`.
+local function close(i, key, was, value, code, word, ttl)
+  local head = code .. sub(was, 2, 40) .. ARGV[1] .. string.format('%013d', now + keep)
+  call('SET', key, head .. sub(value, 67), 'PX', math.max(keep, tonumber(ttl)))
+  ended[#ended + 1] = sub(key, cut)
+  tell(i, word, head)
+end
+
+for i = 1, n do
+  local a = 3 * i + 3
+  local key, value, deadline, ttl = KEYS[i + 1], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
+  local was = call('SET', key, value, 'PX', ttl, 'NX', 'GET')
+  if not was then
+    local m = #scores
+    scores[m + 1], scores[m + 2] = sub(value, 28, 40), sub(key, cut)
+    if deadline < now then
+      close(i, key, 'X0' .. sub(value, 3), value, 'X', 'expired', ttl)
+    end
+  else
+    local status, starts = sub(was, 1, 1), tonumber(sub(was, 2, 2))
+    if status ~= 'R' and status ~= 'Q' then
+      tell(i, 'done', sub(was, 1, 66))
+    elseif status == 'R' and sub(was, 4, 19) == sub(value, 4, 19) then
+      tell(i, 'run', sub(was, 1, 66)) -- this very claim, sent again
+    elseif sub(was, 3, 3) == '1' then
+      close(i, key, was, value, 'C', 'canceled', ttl)
+    elseif deadline < now then
+      close(i, key, was, value, 'X', 'expired', ttl)
+    elseif starts >= 3 then
+      close(i, key, was, value, 'F', 'exhausted', ttl)
+    else
+      local version = sub(was, 20, 27)
+      if version == '00000000' then version = sub(value, 20, 27) end
+      local head = 'R' .. (starts + 1) .. '0' .. sub(value, 4, 19) .. version .. sub(was, 28, 66)
+      call('SET', key, head .. sub(value, 67), 'PX', ttl)
+      tell(i, 'run', head)
+    end
+  end
+end
+
+if #scores > 0 then call('ZADD', KEYS[1], unpack(scores)) end
+if #ended > 0 then call('PUBLISH', ARGV[4], table.concat(ended, ' ')) end
+for i = n + 2, #KEYS do
+  local a = 3 * n + 6 + 2 * (i - n - 2)
+  call('HSET', KEYS[i], unpack(cmsgpack.unpack(ARGV[a + 1])))
+  call('PEXPIRE', KEYS[i], ARGV[a])
+end
+return odd
