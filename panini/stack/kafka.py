@@ -21,6 +21,7 @@ NAME = "kafka"
 FORMAT_TIMEOUT = 60  # seconds
 PROBE_TIMEOUT_MS = 2000
 POLL = 0.05  # seconds between looks at the port
+NOISE = ("\tat ",)  # of a Java stack trace the messages explain, the frames do not
 
 
 class Kafka:
@@ -121,7 +122,7 @@ class Kafka:
     async def _ready(self, child: process.Child) -> None:
         """Returns when the broker, and no stranger on its port, answers our password; else no process is left."""
         try:
-            await ready.first(child, self._answers(), self.options.kafka_start_timeout)
+            await ready.first(child, self._answers(), self.options.kafka_start_timeout, NOISE)
         except BaseException:
             await child.stop(0)
             raise

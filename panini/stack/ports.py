@@ -1,5 +1,6 @@
 """The ports of the local servers: chosen at the first start, kept in the home, proven free by binding."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -49,9 +50,16 @@ def choose(default: int, but: set[int]) -> int:
 
 def any_free() -> int:
     """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    return several_free(1)[0]
+
+
+def several_free(count: int) -> list[int]:
+    """Ports that differ and that nothing listens on now."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def is_free(port: int) -> bool:

@@ -1,0 +1,117 @@
+"""The embedded Valkey, with a real server."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+import redis.exceptions
+
+from panini.stack import errors, home, pidfile, ports, secrets, settings
+from panini.stack import valkey as stack_valkey
+from tests import conftest
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> home.Home:
+    return conftest.make_home(tmp_path / 'home, with ü, a space and a "quote"')
+
+
+@pytest.fixture
+async def own(place: home.Home) -> AsyncIterator[stack_valkey.Valkey]:
+    """A server of the test's own, not started; stopped at the end."""
+    password = secrets.ensure(place.secrets)["panini_redis_password"]
+    options = settings.Settings.load(home=place.root, valkey_maxmemory_mb=16)
+    server = stack_valkey.Valkey(place, options, conftest.free_ports(), password)
+    yield server
+    await server.stop()
+
+
+def connect(url: str) -> redis.asyncio.Redis:
+    return redis.asyncio.Redis.from_url(url, retry=None, decode_responses=True)
+
+
+async def test_it_is_what_the_results_need(valkey: stack_valkey.Valkey) -> None:
+    async with connect(valkey.url_with_password) as client:
+        for name, value in (("maxmemory-policy", "noeviction"), ("appendonly", "yes"), ("appendfsync", "everysec")):
+            assert await client.config_get(name) == {name: value}
+        assert await client.config_get("bind") == {"bind": ports.HOST}
+
+
+@pytest.mark.parametrize("who", ["", ":wrong@"])
+async def test_nobody_is_let_in_without_the_password(valkey: stack_valkey.Valkey, who: str) -> None:
+    async with connect(valkey.url.replace("//", f"//{who}")) as client:
+        with pytest.raises(redis.exceptions.AuthenticationError):
+            await client.get("key")
+
+
+async def test_the_password_is_in_no_argument_and_only_in_its_secret(valkey: stack_valkey.Valkey) -> None:
+    assert valkey.password not in " ".join(valkey.child.spec.argv)
+    holders = [
+        path.name
+        for path in valkey.place.root.rglob("*")
+        if path.is_file() and valkey.password.encode() in path.read_bytes()
+    ]
+    assert holders == ["panini_redis_password"]
+
+
+async def test_killed_it_resumes_with_what_it_acknowledged(own: stack_valkey.Valkey) -> None:
+    await own.start()
+    async with connect(own.url_with_password) as client:
+        await client.set("key", "value")
+    own.child.signal(signal.SIGKILL)
+    assert await own.child.wait() == -signal.SIGKILL
+    await own.start()
+    async with connect(own.url_with_password) as client:
+        assert await client.get("key") == "value"
+
+
+async def test_a_full_server_refuses_and_drops_nothing(own: stack_valkey.Valkey) -> None:
+    await own.start()
+    async with connect(own.url_with_password) as client:
+        await client.set("kept", "value")
+        pipeline = client.pipeline(transaction=False)
+        for number in range(40):
+            pipeline.set(f"filler-{number}", "x" * 2**20)
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            await pipeline.execute()
+        assert await client.get("kept") == "value"
+
+
+async def test_stopped_it_leaves_no_process_and_no_pid_file(own: stack_valkey.Valkey) -> None:
+    await own.start()
+    pid = own.child.pid
+    await own.stop()
+    assert own.child.returncode == 0
+    assert pidfile.identity(pid) is None
+    assert not own.place.pid_file("valkey").exists()
+
+
+async def test_a_server_that_an_earlier_run_left_is_ended_first(own: stack_valkey.Valkey, place: home.Home) -> None:
+    left = stack_valkey.Valkey(place, own.options, own.where, own.password)
+    await left.start()
+    await own.start()
+    assert await left.child.wait() == 0
+    assert own.child.running
+
+
+async def test_a_taken_port_is_named_with_its_holder_and_the_way_out(own: stack_valkey.Valkey) -> None:
+    with socket.create_server((ports.HOST, own.where.valkey)), pytest.raises(errors.PortTaken) as caught:
+        await own.start()
+    assert str(own.where.valkey) in str(caught.value)
+    assert "PANINI_VALKEY_PORT" in str(caught.value)
+    if sys.platform == "linux":
+        assert f"process {os.getpid()}" in str(caught.value)
+
+
+async def test_damaged_data_is_told_with_the_end_of_the_log_without_noise(own: stack_valkey.Valkey) -> None:
+    (own.place.valkey / "appendonlydir").mkdir()
+    (own.place.valkey / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
+    with pytest.raises(errors.ServerFailed, match="Valkey ended with code 1") as caught:
+        await own.start()
+    assert "manifest" in str(caught.value)
+    assert "overcommit" not in str(caught.value)
