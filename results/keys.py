@@ -1,11 +1,11 @@
 """Every Redis key and channel: the one place that spells them.
 
     {account:model:bucket}:j:{id}                   string: the record of a job, layout in records.py
-    {account:model:bucket}:r:{partition}:{offset}   hash, place → id: jobs of a Kafka record whose ids Panini did not make
+    {account:model:bucket}:r:{partition}:{offset}   hash, place → id: jobs of a Kafka record, not those Panini named
     {account:model:bucket}:index                    sorted set, id by created_at: the jobs that a worker has read
     panini:ended:{account}:{model}                  channel: ids of jobs that ended, parted by spaces
     panini:control:{account}:{model}                channel: what its workers are asked, such as `cancel {id}`
-    panini:notify:{process}                         channel: [[key, value | false], …] of ended jobs that a POST waits for
+    panini:notify:{process}                         channel: [[key, value | false], …] of ended jobs a POST waits for
 
 All keys of a job share one hash tag, so that a script over a batch of them works on Redis Cluster.
 """

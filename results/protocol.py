@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from results import records
-from wire import jobs
+from wire import jobs, names
 
 DAY_MS: Final = 24 * 3600 * 1000
 
@@ -31,7 +31,7 @@ class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
     details: records.Details = records.Details()
     """Stored while it runs."""
     record: tuple[int, int, int] | None = None
-    """Partition, offset, place, for ids that Panini did not make: the store can then list the jobs of a Kafka record."""
+    """Partition, offset, place, for ids that Panini did not make: so the jobs of a Kafka record can be listed."""
     notify: str | None = None
     """The envelope's `notify`: told if the claim finds or makes the job ended."""
 
@@ -106,13 +106,31 @@ class Shrunk(msgspec.Struct, frozen=True):
     """Records cut to their heads or found gone, and taken out of the index."""
 
 
+def cursor(score: float, job_id: str) -> str:
+    """The place in the list behind a job."""
+    return f"{int(score)}~{job_id}"
+
+
+def parse_cursor(text: str | None) -> tuple[str, str]:
+    """Score and id behind which a page begins; two empty strings for the first. ValueError: it is none of ours."""
+    if not text:
+        return "", ""
+    score, _, job_id = text.partition("~")
+    if not score.isdigit() or not names.is_job_id(job_id):
+        raise ValueError("a cursor is taken from the answer before, unchanged")
+    return score, job_id
+
+
 class Store(Protocol):
     """What became of jobs. Every method raises errors.StoreUnavailable when the store is away."""
 
     async def claim(
         self, account: str, model: str, requests: list[ClaimRequest], *, now_ms: int, keep_ms: int = DAY_MS
     ) -> list[Claimed]:
-        """Start jobs, in one atomic step. Repeating a call whose answer was lost changes nothing."""
+        """Start jobs, in one atomic step; ids must differ. Repeating a call whose answer was lost changes nothing.
+
+        A job that runs elsewhere is taken over: only claim what Kafka gave to this worker and it does not hold already.
+        """
         ...
 
     async def finish(self, account: str, model: str, ends: list[End]) -> list[bool]:
@@ -138,10 +156,10 @@ class Store(Protocol):
         ...
 
     async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
-        """Ids of a Kafka record's jobs by their place, as far as workers have read them and Panini did not make them."""
+        """Ids of a Kafka record's jobs by place: those that workers have read and Panini did not name."""
         ...
 
-    async def list(
+    async def page(
         self, account: str, model: str, *, status: jobs.Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
         """Jobs newest first. ValueError: the cursor is none of ours. A page may be short and still have a next one."""

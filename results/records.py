@@ -11,7 +11,7 @@
     66-73   bytes of the details, 8 digits
     74-     details (msgpack array, fields only ever added at its end), then the output's bytes
 
-The scripts read and write the head (0-65) and never look into the rest. A record cut to its head was kept past its time.
+The scripts read and write the head (0-65) and never look into the rest. A record cut to its head is past its time.
 """
 
 from typing import Any, Final
@@ -117,12 +117,20 @@ EXHAUSTED: Final = Error(
 )
 
 _NO_DETAILS: Final = Details()
-_encode = msgspec.msgpack.Encoder().encode
+pack = msgspec.msgpack.Encoder().encode
+"""Details as msgpack."""
 _decode = msgspec.msgpack.Decoder(Details).decode
 
 
 def head(
-    status: jobs.Status, *, starts: int, token: str, version: int, created_at: int, completed_at: int = 0, expires_at: int = 0
+    status: jobs.Status,
+    *,
+    starts: int,
+    token: str,
+    version: int,
+    created_at: int,
+    completed_at: int = 0,
+    expires_at: int = 0,
 ) -> bytes:
     """The fixed part. `token` is 16 hex digits."""
     return b"%b%d0%b%08d%013d%013d%013d" % (
@@ -138,7 +146,7 @@ def head(
 
 def body(details: Details, output: bytes | None = None) -> bytes:
     """What follows the head."""
-    packed = _encode(details)
+    packed = pack(details)
     return b"%08d%b%b" % (len(packed), packed, output or b"")
 
 

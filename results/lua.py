@@ -1,0 +1,32 @@
+"""The scripts beside this module: run by their digest, sent as text only where Redis does not hold them."""
+
+import hashlib
+import importlib.resources
+from typing import Any, Final
+
+from results import errors, link
+
+NAMES: Final = ("claim", "finish", "release", "cancel", "page", "shrink")
+
+
+class Scripts:
+    """Runs scripts over a link."""
+
+    def __init__(self, over: link.Link) -> None:
+        self._link = over
+        self._texts: dict[str, bytes] = {}
+        self._digests: dict[str, str] = {}
+
+    async def run(self, name: str, keys: list[str], arguments: list[link.Argument]) -> Any:
+        """The script's reply. Raises StoreUnavailable, StoreFault."""
+        digest = self._digests.get(name) or self._load(name)
+        try:
+            return await self._link.call("EVALSHA", digest, len(keys), *keys, *arguments)
+        except errors.NoScript:
+            return await self._link.call("EVAL", self._texts[name], len(keys), *keys, *arguments)
+
+    def _load(self, name: str) -> str:
+        text = importlib.resources.files("results").joinpath("scripts", f"{name}.lua").read_bytes()
+        self._texts[name] = text
+        self._digests[name] = hashlib.sha1(text, usedforsecurity=False).hexdigest()
+        return self._digests[name]
