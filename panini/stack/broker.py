@@ -13,6 +13,7 @@ YEAR_IN_MINUTES = 365 * 24 * 60
 DATA = "data"
 CONFIGURATION = "server.properties"
 LIBRARIES = "libs"
+TEMPORARY = "tmp"  # codecs unpack machine code here, which some systems forbid in /tmp; emptied at each start
 
 
 def properties(where: ports.Ports, password: str, data: str = DATA) -> str:
@@ -75,6 +76,8 @@ def command(runtime: java.Java, jars: Sequence[str], heap_mb: int, main: str, *a
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",  # in its first minute C1 alone costs less CPU a job than C2
         "-XX:+ExitOnOutOfMemoryError",  # a broker that limps is worse than one that is started again
+        "-XX:-UsePerfData",  # no files in /tmp
+        f"-Djava.io.tmpdir={TEMPORARY}",
         "-Djava.awt.headless=true",
         "-Djava.net.preferIPv4Stack=true",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

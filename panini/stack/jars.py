@@ -51,11 +51,17 @@ def locked(path: Path = LOCK) -> list[Jar]:
     return jars
 
 
-def fetch(cache: Path, repo: maven.Repository, progress: Progress | None = None, lock: Path = LOCK) -> list[Path]:
+def fetch(
+    cache: Path,
+    repo: maven.Repository,
+    progress: Progress | None = None,
+    lock: Path = LOCK,
+    stop: threading.Event | None = None,
+) -> list[Path]:
     """All jars, checked, in one folder of `cache`; blocks. Only those that are missing or damaged are fetched.
 
     A jar gets its name only when it is whole and right, so an interrupted fetch goes on where it was, and several
-    processes may fetch into one cache.
+    processes may fetch into one cache. Setting `stop` from another thread ends it at the next piece that arrives.
 
     Raises:
         JarsUnavailable: offline, or the repository has something else under a name.
@@ -65,20 +71,23 @@ def fetch(cache: Path, repo: maven.Repository, progress: Progress | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     missing = [jar for jar in jars if not _is_there(folder, jar)]
     if missing:
-        _fetch_missing(folder, missing, repo, Tally(progress, len(jars) - len(missing), len(jars)))
+        tally = Tally(progress, len(jars) - len(missing), len(jars), stop or threading.Event())
+        _fetch_missing(folder, missing, repo, tally)
     return [folder / jar.filename for jar in jars]
 
 
 class Tally:
     """Counts what arrives, from several threads."""
 
-    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
+    def __init__(self, progress: Progress | None, done: int, total: int, stopped: threading.Event) -> None:
         self._progress, self._done, self._total, self._bytes = progress, done, total, 0
         self._guard = threading.Lock()
-        self.stopped = threading.Event()  # set: no further attempt makes sense
+        self.stopped = stopped  # set: no further byte is wanted
 
     def add(self, count: int, *, jars: int = 0) -> None:
-        """Notes `count` bytes and `jars` whole jars more."""
+        """Notes `count` bytes and `jars` whole jars more; raises JarsUnavailable where no more are wanted."""
+        if self.stopped.is_set():
+            raise errors.JarsUnavailable("Fetching was stopped.")
         with self._guard:
             self._bytes += count
             self._done += jars

@@ -7,6 +7,7 @@ import functools
 import os
 import shutil
 import subprocess
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -66,11 +67,15 @@ class Kafka:
         """
         cache = home.shared_cache(self.options.cache, self.place)
         repo = maven.repository(self.options.maven_repository)
-        runtime, libraries, _ = await asyncio.gather(
-            asyncio.to_thread(java.find),
-            asyncio.to_thread(jars.fetch, cache, repo, progress),
-            pidfile.stop_left(self.place.pid_file(NAME), name="Kafka", grace=self.options.stop_timeout),
-        )
+        interrupted = threading.Event()
+        try:
+            runtime, libraries, _ = await asyncio.gather(
+                asyncio.to_thread(java.find),
+                asyncio.to_thread(jars.fetch, cache, repo, progress, stop=interrupted),
+                pidfile.stop_left(self.place.pid_file(NAME), name="Kafka", grace=self.options.stop_timeout),
+            )
+        finally:
+            interrupted.set()  # a thread cannot be cancelled, and Ctrl-C shall not wait for downloads
         ports.require_free(self.where.kafka, what="Kafka", setting="PANINI_KAFKA_PORT")
         ports.require_free(self.where.kafka_controller, what="Kafka", setting="PANINI_KAFKA_CONTROLLER_PORT")
         names = [jar.name for jar in libraries]
@@ -98,6 +103,8 @@ class Kafka:
         """Writes the configuration and, once in the life of a home, formats the data folder."""
         folder = self.place.kafka
         _link(folder / broker.LIBRARIES, libraries)
+        shutil.rmtree(folder / broker.TEMPORARY, ignore_errors=True)
+        (folder / broker.TEMPORARY).mkdir()
         _write_private(folder / broker.CONFIGURATION, broker.properties(self.where, self.password))
         if (folder / broker.DATA).exists():
             return

@@ -20,10 +20,10 @@ from tests import conftest
 ODD_NAME = "home, with ü and a space: 100%"
 
 
-def make_topic(client: dict[str, Any], name: str) -> None:
+def make_topic(client: dict[str, Any], name: str, **configuration: str) -> None:
     admin = kafka_python.KafkaAdminClient(**client)
     try:
-        admin.create_topics([NewTopic(name, 1, 1)])
+        admin.create_topics([NewTopic(name, 1, 1, topic_configs=configuration)])
     finally:
         admin.close()
 
@@ -64,6 +64,18 @@ def test_a_record_goes_in_and_comes_out(kafka: stack_kafka.Kafka) -> None:
     make_topic(kafka.client, "in-and-out")
     produce(kafka.client, "in-and-out", b"value")
     assert consume_one(kafka.client, "in-and-out", "in-and-out") == b"value"
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+def test_every_codec_works(kafka: stack_kafka.Kafka, codec: str) -> None:
+    make_topic(kafka.client, f"codec-{codec}", **{"compression.type": codec})  # the broker itself compresses
+    produce(kafka.client, f"codec-{codec}", b"value" * 1000)
+    consumer = kafka_python.KafkaConsumer(**kafka.client)
+    try:
+        partition = kafka_python.TopicPartition(f"codec-{codec}", 0)
+        assert consumer.end_offsets([partition]) == {partition: 1}
+    finally:
+        consumer.close()
 
 
 def test_a_topic_is_never_made_by_mistake(kafka: stack_kafka.Kafka) -> None:

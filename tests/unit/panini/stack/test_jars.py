@@ -142,6 +142,16 @@ def test_offline_says_the_next_step_and_keeps_what_is_there(repository: Reposito
     assert len(repository.asked) == 1  # it goes on where it was
 
 
+def test_a_fetch_that_is_stopped_ends_without_asking_further(
+    repository: Repository, lock: Path, tmp_path: Path
+) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(errors.JarsUnavailable, match="Fetching was stopped"):
+        jars.fetch(tmp_path, repository.repo, None, lock, stop)
+    assert repository.asked == []
+
+
 def test_mavens_own_copy_saves_the_network(
     repository: Repository, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
