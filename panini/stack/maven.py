@@ -51,7 +51,7 @@ def repository(setting: str | None, maven_settings: Path | None = None) -> Repos
 def mirror_of_central(path: Path) -> str | None:
     """The address that Maven's settings give instead of Central's, its server's name and password included.
 
-    Follows maven.apache.org's "Using Mirrors for Repositories": the first mirror whose `mirrorOf` matches wins. A
+    As Maven's guide "Using Mirrors for Repositories" says, the first mirror whose `mirrorOf` matches wins. A
     damaged file, like a missing one, names no mirror.
     """
     try:
