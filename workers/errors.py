@@ -1,0 +1,38 @@
+"""Errors of workers: one base, each with its own words."""
+
+
+class WorkerError(Exception):
+    """Something a worker could not do."""
+
+
+class ProtocolError(WorkerError):
+    """The runner sent something that is no message of the protocol. It is ended; the worker goes on."""
+
+
+class StartFailed(WorkerError):  # noqa: N818  says what happened
+    """The runner's process could not be started at all: this machine's trouble, not the model's."""
+
+
+class LoadFailed(WorkerError):  # noqa: N818  says what happened
+    """The entry file or its load() raised, or the runner ended while loading."""
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.traceback = traceback
+        """The author's own traceback, without our frames; empty where there is none."""
+
+
+class StartTimeout(LoadFailed):
+    """Import and load() took longer than the version's load_timeout."""
+
+
+class BuildFailed(WorkerError):  # noqa: N818  says what happened
+    """A version cannot be run, and where it failed."""
+
+    def __init__(self, *, step: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"{step}: {message}")
+        self.step = step
+        """`files`, `environment`, `load` or `check`."""
+        self.message = message
+        self.traceback = traceback
