@@ -32,7 +32,7 @@ class AsyncJob(records.Job):
 
     async def wait(self, timeout: float | None = None) -> "AsyncJob":
         """The job once it ended, however. Raises TimedOut after `timeout` seconds."""
-        job = self if self.done else await self.client._finished(self.id, self.model, timeout)  # noqa: SLF001 - its handle
+        job = self if self.whole else await self.client._finished(self.id, self.model, timeout)  # noqa: SLF001 - its handle
         return outcomes.ended(job, timeout)
 
     async def refresh(self) -> "AsyncJob":

@@ -119,7 +119,7 @@ def jobs_page(
     if cursor:
         query["cursor"] = cursor
     document = yield from _get(options, "models", model, "jobs", query=query)
-    following = document.get("cursor") or document.get("next_cursor") if isinstance(document, dict) else None
+    following = document.get("next") if isinstance(document, dict) else None
     return records.listed(document, "jobs"), following
 
 

@@ -1,5 +1,6 @@
 """What the API tells: jobs, models, versions and lines of a log, as frozen records. Nothing here talks to a server."""
 
+import base64
 import dataclasses
 from typing import Any, Self, TypeVar
 
@@ -20,20 +21,16 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's fields as the API names them; unknown ones are ignored, absent ones None."""
+    """The fields of a job's document that have a place in `Job`."""
 
     id: str
     status: jobs.Status
     model: str | None = None
     version: int | None = None
     output: Any = None
+    output_media_type: str | None = None
+    """What kind of bytes the output is, such as image/png; then `output` is their base64."""
     error: JobError | None = None
-    attempt: int | None = None
-    cached: bool | None = None
-    created_at: Any = None
-    started_at: Any = None
-    completed_at: Any = None
-    timings: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -45,7 +42,8 @@ class Job:
     model: str
     status: jobs.Status
     version: int | None = None  # the model version that ran it; None until it was first claimed
-    output: Any = None  # what predict() returned for this input, once succeeded
+    output: Any = None  # what predict() returned for this input, once succeeded: JSON values, or bytes
+    media_type: str | None = None  # of an output that is bytes, such as image/png
     error: JobError | None = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)  # your own words, handed back
     document: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)  # everything the server said
@@ -54,6 +52,11 @@ class Job:
     def done(self) -> bool:
         """Whether the job ended: its status is terminal and stays."""
         return self.status in jobs.TERMINAL
+
+    @property
+    def whole(self) -> bool:
+        """Whether the end is here with its output; a list of jobs leaves outputs out."""
+        return self.done and not (self.succeeded and "output" not in self.document)
 
     @property
     def succeeded(self) -> bool:
@@ -73,7 +76,8 @@ class Job:
             model=fields.model or model or "",
             status=fields.status,
             version=fields.version,
-            output=fields.output,
+            output=_output(fields),
+            media_type=fields.output_media_type,
             error=fields.error,
             metadata=fields.metadata or {},
             document=document,
@@ -128,6 +132,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the log, from 1; 0 where the log does not number."""
     text: str
+
+
+def _output(fields: Fields) -> Any:
+    if fields.output_media_type is None or not isinstance(fields.output, str):
+        return fields.output
+    try:
+        return base64.b64decode(fields.output, validate=True)
+    except ValueError as error:
+        raise errors.NotUnderstood(f"the output of job {fields.id} is no base64: {error}") from error
 
 
 def version(document: Any, *, model: str) -> Version:

@@ -33,7 +33,7 @@ class Job(records.Job):
 
     def wait(self, timeout: float | None = None) -> "Job":
         """The job once it ended, however. Raises TimedOut after `timeout` seconds."""
-        job = self if self.done else self.client._finished(self.id, self.model, timeout)  # noqa: SLF001 - its handle
+        job = self if self.whole else self.client._finished(self.id, self.model, timeout)  # noqa: SLF001 - its handle
         return outcomes.ended(job, timeout)
 
     def refresh(self) -> "Job":

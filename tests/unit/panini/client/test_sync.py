@@ -162,8 +162,8 @@ def test_ids_cannot_climb_out_of_their_path(panini_client: client.Client, api: A
 
 def test_jobs_are_paged_as_they_are_asked_for(panini_client: client.Client, api: Any, a_job: Any) -> None:
     api.prepared = [
-        httpx.Response(200, json={"jobs": [a_job("failed") | {"id": "b"}], "cursor": "c1"}),
-        httpx.Response(200, json={"jobs": [a_job("failed") | {"id": "a"}], "cursor": None}),
+        httpx.Response(200, json={"jobs": [a_job("failed") | {"id": "b"}], "next": "c1"}),
+        httpx.Response(200, json={"jobs": [a_job("failed") | {"id": "a"}], "next": None}),
     ]
 
     found = [job.id for job in panini_client.jobs("iris", status="failed")]
@@ -204,3 +204,21 @@ def test_rollback_and_remove(panini_client: client.Client, api: Any) -> None:
         ("POST", "/v1/models/iris/rollback"),
         ("DELETE", "/v1/models/iris"),
     ]
+
+
+def test_an_output_of_bytes_comes_as_bytes(panini_client: client.Client, api: Any, a_job: Any) -> None:
+    api.prepared = [httpx.Response(200, json=a_job("succeeded", "iVBORw==", output_media_type="image/png"))]
+
+    job = panini_client.job("j_1")
+
+    assert (job.output, job.media_type) == (b"\x89PNG", "image/png")
+
+
+def test_a_listed_job_fetches_its_output_when_asked(panini_client: client.Client, api: Any, a_job: Any) -> None:
+    listed = a_job("succeeded")
+    del listed["output"]
+    api.prepared = [httpx.Response(200, json={"jobs": [listed]}), httpx.Response(200, json=a_job("succeeded", 7))]
+
+    (job,) = panini_client.jobs("iris")
+
+    assert job.result() == 7
