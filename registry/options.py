@@ -1,0 +1,121 @@
+"""How a version is run: `panini.toml` over what the deploy said over the defaults, and the sample input."""
+
+import base64
+import binascii
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from registry import errors
+from wire import envelope, jobs, specs
+
+FILE = "panini.toml"
+MAX_BYTES = 1 << 20
+FIELDS = specs.Options.__struct_fields__
+NUMBERS = frozenset({"max_batch", "timeout", "load_timeout", "memory_mb"})
+BOUNDS: dict[str, tuple[float, float]] = {
+    "max_batch": (1, 10_000),
+    "timeout": (0.001, 24 * 3600),
+    "load_timeout": (0.001, 24 * 3600),
+    "memory_mb": (16, 16 << 20),
+}
+"""The least and the most of each number."""
+
+
+def merge(given: Mapping[str, str], toml: bytes | None) -> specs.Options:
+    """The options of a version.
+
+    `given` is what the deploy said, as text by field name; `toml` is the bundle's panini.toml.
+
+    Raises:
+        BadBundle: an unknown name or a wrong value, with the file where it stands.
+    """
+    said = _checked({name: _from_text(name, text) for name, text in given.items()}, None)
+    return _options(said | (_checked(_read(toml), FILE) if toml is not None else {}), None)
+
+
+def sample(text: bytes, input_type: jobs.InputType) -> str:
+    """The sample input as JSON text. Raises BadBundle."""
+    if envelope.depth_exceeds(text):
+        raise errors.BadBundle(f"the sample nests deeper than {envelope.MAX_DEPTH}; make it flatter", file="sample")
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise errors.BadBundle(
+            f"the sample is no JSON ({error}); give one input in its JSON form", file="sample"
+        ) from error
+    if input_type is jobs.InputType.BYTES:
+        try:
+            base64.b64decode(value, validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise errors.BadBundle(
+                "the model's input is bytes, so its sample is a base64 string in JSON; `panini deploy --sample FILE` "
+                "makes one",
+                file="sample",
+            ) from error
+    return text.decode().strip()
+
+
+def _read(toml: bytes) -> dict[str, Any]:
+    try:
+        if len(toml) > MAX_BYTES:
+            raise errors.BadBundle("panini.toml is larger than 1 MiB; it holds a few options only", file=FILE)
+        return tomllib.loads(toml.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise errors.BadBundle("panini.toml is not UTF-8; save it as UTF-8", file=FILE) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise errors.BadBundle(
+            f"panini.toml is no TOML: {error}; mend that line", file=FILE, line=int(found[1]) if found else None
+        ) from error
+
+
+def _from_text(name: str, text: str) -> Any:
+    if name == "batch":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+    if name in NUMBERS:
+        try:
+            number = float(text)
+        except ValueError:
+            return text  # the next check says what is wrong
+        return int(number) if number.is_integer() else number
+    return text
+
+
+def _checked(values: dict[str, Any], file: str | None) -> dict[str, Any]:
+    """`values`, each of which would do as an option."""
+    for name in values:
+        if name not in FIELDS:
+            near = difflib.get_close_matches(name, FIELDS, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"the names are {', '.join(FIELDS)}"
+            raise errors.BadBundle(f"{file or 'the deploy'} has an unknown option {name!r}; {advice}", file=file)
+    _options(values, file)
+    return values
+
+
+def _options(values: dict[str, Any], file: str | None) -> specs.Options:
+    where = file or "the deploy"
+    for name, (least, most) in BOUNDS.items():
+        value = values.get(name)
+        if isinstance(value, int | float) and not (math.isfinite(value) and least <= value <= most):
+            raise errors.BadBundle(f"{where}: {name} is {value}; it must be {least:g} to {most:,.0f}", file=file)
+    if values.get("batch", False) not in (True, False, "verified"):
+        raise errors.BadBundle(f'{where}: batch is {values["batch"]!r}; it is true, false or "verified"', file=file)
+    try:
+        return msgspec.convert(values, specs.Options)
+    except msgspec.ValidationError as error:
+        raise errors.BadBundle(f"{where}: {_readable(error, values)}", file=file) from error
+
+
+def _readable(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
+    found = re.search(r"\$\.(\w+)", str(error))
+    name = found[1] if found else ""
+    allowed: dict[str, Any] = {"input": jobs.InputType, "framework": jobs.Framework}
+    if name in allowed:
+        return f"{name} is {values[name]!r}; it is one of {', '.join(allowed[name])}"
+    return f"{error}; mend that option"

@@ -1,0 +1,101 @@
+"""Models' topics on Kafka: made with the first upload, removed with the model. The registry's one kafka import."""
+
+import asyncio
+import base64
+import contextlib
+import uuid
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import kafka
+import kafka.errors
+from kafka import admin
+
+from registry import errors
+from registry import settings as registry_settings
+from wire import names
+from wire import settings as wire_settings
+
+
+class Topics(Protocol):
+    """What the registry asks of Kafka."""
+
+    async def ensure(self, account: str, model: str) -> str:
+        """Make the model's topic unless it exists; its id in Kafka's form of 22 characters.
+
+        Raises:
+            KafkaUnavailable: no answer in time.
+            KafkaRefused: Kafka answered no.
+        """
+        ...
+
+    async def remove(self, account: str, model: str) -> None:
+        """Remove every topic of the model. Raises KafkaUnavailable, KafkaRefused."""
+        ...
+
+
+class KafkaTopics:
+    """The topics of a real cluster. Every call has a client of its own: calls are rare, and none goes stale."""
+
+    def __init__(self, connections: wire_settings.Connections, settings: registry_settings.Settings) -> None:
+        self._connections = connections
+        self._settings = settings
+
+    async def ensure(self, account: str, model: str) -> str:
+        """See `Topics.ensure`."""
+        return await asyncio.to_thread(self._ensure, names.jobs_topic(account, model))
+
+    async def remove(self, account: str, model: str) -> None:
+        """See `Topics.remove`."""
+        await asyncio.to_thread(self._remove, names.jobs_topic(account, model).removesuffix("jobs"))
+
+    def _ensure(self, topic: str) -> str:
+        with self._client() as client:
+            wanted = {
+                "num_partitions": self._settings.topic_partitions,
+                "replication_factor": self._settings.topic_replication,
+                "configs": self._settings.topic_config(),
+            }
+            with contextlib.suppress(kafka.errors.TopicAlreadyExistsError):
+                client.create_topics({topic: wanted}, timeout_ms=self._timeout_ms)
+            client.wait_for_topics([topic], timeout_ms=self._timeout_ms)
+            return kafka_form(client.describe_topics([topic])[0]["topic_id"])
+
+    def _remove(self, prefix: str) -> None:
+        with self._client() as client:
+            mine = [topic for topic in client.list_topics() if topic.startswith(prefix)]
+            if mine:
+                with contextlib.suppress(kafka.errors.UnknownTopicOrPartitionError):
+                    client.delete_topics(mine, timeout_ms=self._timeout_ms)
+
+    @property
+    def _timeout_ms(self) -> int:
+        return int(self._settings.kafka_admin_timeout * 1000)
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[Any]:
+        try:
+            client = admin.KafkaAdminClient(
+                **self._connections.kafka_python(),
+                client_id="panini-registry",
+                bootstrap_timeout_ms=self._timeout_ms,
+                request_timeout_ms=self._timeout_ms,
+            )
+            with contextlib.closing(client):
+                yield client
+        except (kafka.errors.RetriableError, OSError) as error:
+            raise errors.KafkaUnavailable(
+                f"Kafka at {self._connections.kafka} does not answer ({type(error).__name__}: {error}), so the topic "
+                "could not be made or removed; check its address and password, and try again in a moment"
+            ) from error
+        except kafka.errors.KafkaError as error:
+            raise errors.KafkaRefused(
+                f"Kafka refused the topic ({type(error).__name__}: {error}); mend the PANINI_TOPIC_… settings or the "
+                "rights of Panini's Kafka user"
+            ) from error
+
+
+def kafka_form(topic_id: uuid.UUID | str) -> str:
+    """A topic's id as Kafka's own tools show it: base64url of its 16 bytes, 22 characters."""
+    raw = topic_id if isinstance(topic_id, uuid.UUID) else uuid.UUID(topic_id)
+    return base64.urlsafe_b64encode(raw.bytes).decode().rstrip("=")
