@@ -155,6 +155,10 @@ class Store(Protocol):
         """The records of several jobs, in order."""
         ...
 
+    async def values(self, account: str, model: str, job_ids: list[str]) -> list[bytes | None]:
+        """As fetch_many, undecoded."""
+        ...
+
     async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
         """Ids of a Kafka record's jobs by place: those that workers have read and Panini did not name."""
         ...

@@ -98,9 +98,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """JSON text, never parsed; raw bytes where `details.media` says so."""
 
     @property
+    def cut(self) -> bool:
+        """Whether it was cut to its head, past its time."""
+        return self.details is _NO_DETAILS
+
+    @property
     def terminal(self) -> bool:
         """Whether it ended."""
         return self.completed_at is not None
+
+    def gone(self, now_ms: int) -> bool:
+        """Whether its result is past its time."""
+        return self.expires_at is not None and (self.expires_at <= now_ms or self.cut)
 
     @property
     def error(self) -> Error | None:

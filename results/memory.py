@@ -1,0 +1,217 @@
+"""A store of results in memory, for tests of what stands on it. It keeps the contract of protocol.Store, and dies with
+its process."""
+
+from results import protocol, records
+from wire import jobs
+
+_Key = tuple[str, str, str]
+
+
+class Store:
+    """Implements protocol.Store. Time is what the caller says it is."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        """The newest moment that a call named."""
+        self.told: list[tuple[str, str]] = []
+        """(notify channel, id) of every end that somebody waited for."""
+        self._values: dict[_Key, tuple[records.Record, int]] = {}
+        self._places: dict[tuple[str, str, int, int], dict[int, str]] = {}
+
+    async def claim(
+        self,
+        account: str,
+        model: str,
+        requests: list[protocol.ClaimRequest],
+        *,
+        now_ms: int,
+        keep_ms: int = protocol.DAY_MS,
+    ) -> list[protocol.Claimed]:
+        """See protocol.Store."""
+        self._pass(now_ms)
+        return [self._claim((account, model, request.id), request, keep_ms) for request in requests]
+
+    async def finish(self, account: str, model: str, ends: list[protocol.End]) -> list[bool]:
+        """See protocol.Store."""
+        return [self._finish((account, model, end.id), end) for end in ends]
+
+    async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
+        """See protocol.Store."""
+        done = []
+        for job_id, token in claims:
+            key = (account, model, job_id)
+            was = self._get(key)
+            mine = was is not None and was.token == token
+            if was is not None and mine and was.status is jobs.Status.RUNNING:
+                self._change(key, was, status=jobs.Status.QUEUED, starts=was.starts - 1)
+            done.append(mine and was is not None and was.status in {jobs.Status.RUNNING, jobs.Status.QUEUED})
+        return done
+
+    async def cancel(
+        self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = protocol.DAY_MS,
+        ttl_ms: int,
+    ) -> records.Record:  # fmt: skip
+        """See protocol.Store."""
+        self._pass(now_ms)
+        key = (account, model, job_id)
+        was = self._get(key)
+        if was is None:
+            was = records.Record(
+                status=jobs.Status.QUEUED, starts=0, token="0" * 16, cancel_asked=False, version=None,  # noqa: S106  none
+                created_at=created_at, completed_at=None, expires_at=None, details=records.Details(), output=None,
+            )  # fmt: skip
+            self._values[key] = (was, now_ms + max(ttl_ms, keep_ms))
+        if was.status is jobs.Status.QUEUED:
+            self._change(key, was, status=jobs.Status.CANCELED, completed_at=now_ms, expires_at=now_ms + keep_ms)
+        elif was.status is jobs.Status.RUNNING:
+            self._change(key, was, cancel_asked=True)
+        return self._values[key][0]
+
+    async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
+        """See protocol.Store."""
+        return self._get((account, model, job_id))
+
+    async def fetch_many(self, account: str, model: str, job_ids: list[str]) -> list[records.Record | None]:
+        """See protocol.Store."""
+        return [self._get((account, model, job_id)) for job_id in job_ids]
+
+    async def values(self, account: str, model: str, job_ids: list[str]) -> list[bytes | None]:
+        """See protocol.Store."""
+        found = await self.fetch_many(account, model, job_ids)
+        return [None if record is None else _encoded(record) for record in found]
+
+    async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
+        """See protocol.Store."""
+        return [job_id for _, job_id in sorted(self._places.get((account, model, partition, offset), {}).items())]
+
+    async def page(
+        self, account: str, model: str, *, status: jobs.Status | None = None, cursor: str | None = None, limit: int = 50
+    ) -> protocol.Page:
+        """See protocol.Store."""
+        score, after = protocol.parse_cursor(cursor)
+        newest = sorted(
+            (
+                (record.created_at, job_id)
+                for (of, named, job_id), (record, _) in self._values.items()
+                if (of, named) == (account, model) and not record.cut
+            ),
+            reverse=True,
+        )
+        rest = [(at, job_id) for at, job_id in newest if not after or (at, job_id) < (int(score), after)]
+        found: list[tuple[str, records.Record]] = []
+        for at, job_id in rest:
+            record = self._values[account, model, job_id][0]
+            if status is None or record.status is status:
+                found.append((job_id, _with(record, output=None)))
+            if len(found) >= limit:
+                return protocol.Page(found, protocol.cursor(at, job_id))
+        return protocol.Page(found, None)
+
+    async def shrink(
+        self, account: str, model: str, *, now_ms: int, keep_ms: int = protocol.DAY_MS, skip: int = 0, limit: int = 500
+    ) -> protocol.Shrunk:
+        """See protocol.Store."""
+        self._pass(now_ms)
+        old = sorted(
+            (record.created_at, key)
+            for key, (record, _) in self._values.items()
+            if key[:2] == (account, model) and record.created_at <= now_ms - keep_ms and not record.cut
+        )[skip : skip + limit]
+        removed = 0
+        for _, key in old:
+            record, until = self._values[key]
+            if record.expires_at is not None and record.expires_at <= now_ms:
+                self._values[key] = (records.decode(_encoded(record)[: records.HEAD]), until)
+                removed += 1
+        return protocol.Shrunk(len(old), removed)
+
+    def _claim(self, key: _Key, request: protocol.ClaimRequest, keep_ms: int) -> protocol.Claimed:
+        if request.record is not None:
+            partition, offset, place = request.record
+            self._places.setdefault((*key[:2], partition, offset), {})[place] = request.id
+        was = self._get(key)
+        fresh = records.Record(
+            status=jobs.Status.RUNNING, starts=1, token=request.token, cancel_asked=False, version=request.version,
+            created_at=request.created_at, completed_at=None, expires_at=None, details=request.details, output=None,
+        )  # fmt: skip
+        stands = fresh if was is None else was
+        deadline = min(self.now_ms + request.ttl_ms, request.deadline or self.now_ms + request.ttl_ms)
+        if stands.terminal:
+            verdict = protocol.Verdict.DONE
+        elif was is not None and was.status is jobs.Status.RUNNING and was.token == request.token:
+            verdict = protocol.Verdict.RUN
+        elif stands.cancel_asked:
+            verdict, stands = protocol.Verdict.CANCELED, self._closed(stands, jobs.Status.CANCELED, keep_ms)
+        elif deadline < self.now_ms:
+            stands = _with(fresh, starts=0) if was is None else was
+            verdict, stands = protocol.Verdict.EXPIRED, self._closed(stands, jobs.Status.EXPIRED, keep_ms)
+        elif was is not None and was.starts >= records.MAX_STARTS:
+            verdict, stands = protocol.Verdict.EXHAUSTED, self._closed(stands, jobs.Status.FAILED, keep_ms)
+        else:
+            verdict = protocol.Verdict.RUN
+            if was is not None:
+                stands = _with(
+                    fresh, starts=was.starts + 1, version=was.version or request.version, created_at=was.created_at
+                )
+        if verdict is not protocol.Verdict.DONE:
+            life = keep_ms if stands.terminal else protocol.RUN_MS
+            self._values[key] = (stands, self.now_ms + max(request.ttl_ms, life))
+        if stands.terminal and request.notify:
+            self.told.append((request.notify, request.id))
+        return protocol.Claimed(
+            id=request.id,
+            verdict=verdict,
+            token=request.token,
+            starts=stands.starts,
+            version=stands.version or request.version,
+        )
+
+    def _finish(self, key: _Key, end: protocol.End) -> bool:
+        was = self._get(key)
+        if was is None or was.token != end.token:
+            return False
+        value = _with(
+            was, status=end.status, completed_at=end.completed_at, expires_at=end.completed_at + end.keep_ms,
+            details=end.details, output=end.output,
+        )  # fmt: skip
+        if was.status is not jobs.Status.RUNNING:
+            return was == value
+        self._pass(end.completed_at)
+        self._values[key] = (value, self.now_ms + max(end.keep_ms, end.ttl_ms))
+        if end.notify:
+            self.told.append((end.notify, end.id))
+        return True
+
+    def _closed(self, record: records.Record, status: jobs.Status, keep_ms: int) -> records.Record:
+        return _with(record, status=status, completed_at=self.now_ms, expires_at=self.now_ms + keep_ms)
+
+    def _get(self, key: _Key) -> records.Record | None:
+        found = self._values.get(key)
+        return None if found is None else found[0]
+
+    def _change(self, key: _Key, record: records.Record, **changes: object) -> None:
+        self._values[key] = (_with(record, **changes), self._values[key][1])
+
+    def _pass(self, now_ms: int) -> None:
+        """Time goes on, and takes with it what has lived out its time."""
+        self.now_ms = max(self.now_ms, now_ms)
+        for key in [key for key, (_, until) in self._values.items() if until <= self.now_ms]:
+            del self._values[key]
+
+
+def _with(record: records.Record, **changes: object) -> records.Record:
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    return records.Record(**(fields | changes))
+
+
+def _encoded(record: records.Record) -> bytes:
+    head = records.head(
+        record.status,
+        starts=record.starts,
+        token=record.token,
+        version=record.version or 0,
+        created_at=record.created_at,
+        completed_at=record.completed_at or 0,
+        expires_at=record.expires_at or 0,
+    )
+    return head + records.body(record.details, record.output)
