@@ -58,9 +58,10 @@ class _Bounded:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_HEADER:
+        data = self._file.read(size if 0 <= size <= MAX_HEADER else MAX_HEADER + 1)
+        if len(data) > MAX_HEADER:
             raise errors.BadArchive("the archive's headers are too large; pack fewer files, with plain names")
-        return self._file.read(size)
+        return data
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -92,6 +93,9 @@ def _tar(archive: pathlib.Path, into: staging.Staging) -> None:
             with into.open(member.name) as sink:
                 if source is not None:
                     staging.copy(source.read, sink)
+        file.seek(tar.offset)  # tarfile takes a damaged header for the end
+        if any(file.read(tarfile.BLOCKSIZE)):
+            raise errors.BadArchive("the archive is damaged; pack it anew as tar, tar.gz or zip")
 
 
 def _tar_kind(member: tarfile.TarInfo) -> str:

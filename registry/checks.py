@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from registry import errors, options, requirements, sources
+from registry import errors, options, paths, requirements, sources
 from wire import specs
 
 ENTRIES = ("predict.py", "main.py")
@@ -29,8 +29,9 @@ class Checked:
 
 
 def folder(root: pathlib.Path) -> dict[str, pathlib.Path]:
-    """The files of a folder on this disk, as `bundle` takes them."""
-    return {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    """The files of a folder on this disk, as `bundle` takes them and an upload would leave them."""
+    found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    return {name: path for name, path in found.items() if not paths.rubbish(name)}
 
 
 def bundle(

@@ -47,6 +47,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database did not answer.
+            Conflict: two writers met.
         """
         return await asyncio.to_thread(self._run, lambda session: work(session, *args, **kwargs))
 
@@ -62,6 +63,8 @@ class Database:
         try:
             with sqlalchemy.orm.Session(self._engine, expire_on_commit=False) as session, session.begin():
                 return work(session)
+        except sqlalchemy.exc.IntegrityError as error:
+            raise errors.Conflict("somebody else changed the same thing at the same moment; try again") from error
         except sqlalchemy.exc.OperationalError as error:
             raise errors.DatabaseUnavailable(f"the registry's database failed: {_first_line(error)}") from error
 

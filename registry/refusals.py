@@ -15,7 +15,7 @@ STATUSES: dict[type[errors.RegistryError], tuple[int, str]] = {
     errors.UnknownKey: (404, "No such key"),
     errors.NotFound: (404, "Not found"),
     errors.BadName: (422, "Bad model name"),
-    errors.BadArchive: (400, "Bad archive"),
+    errors.BadArchive: (400, "Bad upload"),
     errors.BadUpload: (400, "Bad upload"),
     errors.BadBundle: (422, "Bad bundle"),
     errors.BadEnviron: (422, "Bad variables"),

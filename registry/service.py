@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
+import sqlalchemy
 from sqlalchemy.orm import Session
 
 from registry import (
@@ -36,16 +37,16 @@ T = TypeVar("T")
 class Registry:
     """Accounts, keys, models and versions. Start it before anything else; it belongs to one event loop."""
 
-    def __init__(self, known: settings.Settings, topics: topics.Topics) -> None:
-        folder = known.registry_folder.absolute()
-        self.settings = known
+    def __init__(self, config: settings.Settings, topics: topics.Topics) -> None:
+        folder = config.registry_folder.absolute()
+        self.settings = config
         self.changes = changes.Changes()
         """Bumped with every change of a key, a model or a version."""
         self.store = bundles.Store(folder)
-        self.logs = logs.Logs(folder / "logs", known.version_log_bytes)
+        self.logs = logs.Logs(folder / "logs", config.version_log_bytes)
         self._topics = topics
-        self._database = database.Database(known.database_url)
-        self._sealer = environs.Sealer(known.encryption_key.get_secret_value())
+        self._database = database.Database(config.database_url)
+        self._sealer = environs.Sealer(config.encryption_key.get_secret_value())
         self._storing = asyncio.Lock()  # a blob is adopted and referred to, or found unused and removed: never at once
         self._snapshot: tuple[int, specs.Snapshot] | None = None
         self._models: tuple[int, snapshots.Models] | None = None
@@ -77,7 +78,7 @@ class Registry:
 
         def work(session: Session) -> str | None:
             account = models.ensure_account(session, names.DEFAULT_ACCOUNT)
-            if session.query(tables.Key).filter_by(account_uid=account.uid).first() is not None:
+            if session.scalar(sqlalchemy.select(tables.Key.id).where(tables.Key.account_uid == account.uid).limit(1)):
                 return None
             return keys.create(session, account=account, name="first").key
 
@@ -139,7 +140,8 @@ class Registry:
         deployed = await self._deploy(upload)
         if not deployed.unchanged:
             log = self.logs.of(deployed.model.uid, deployed.version.number)
-            await log.append(deploys.first_lines(upload, deployed.version.number))
+            with contextlib.suppress(errors.StorageFailed):  # the version is stored; its log may be short
+                await log.append(deploys.first_lines(upload, deployed.version.number))
         return deployed
 
     async def _deploy(self, upload: deploys.Upload) -> deploys.Deployed:
@@ -260,7 +262,7 @@ class Registry:
         return taken if taken.etag != etag else None
 
     async def specs(self) -> snapshots.Models:
-        """Every model as workers need it. Raises WrongEncryptionKey, DatabaseUnavailable."""
+        """Every model as workers need it. Raises DatabaseUnavailable."""
         number = self.changes.number
         if self._models is None or self._models[0] != number:
             self._models = (number, await self._database.run(snapshots.take_models, self._sealer, self.settings))

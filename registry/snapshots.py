@@ -27,17 +27,17 @@ class Models:
         return Models(etag=etag(found), models=found)
 
 
-def take(session: Session, known: settings.Settings) -> specs.Snapshot:
+def take(session: Session, config: settings.Settings) -> specs.Snapshot:
     """Read keys and endpoints."""
     accounts = {row.uid: row.name for row in session.scalars(sqlalchemy.select(tables.Account))}
     found = {row.sha256: views.key(row, accounts) for row in keys.active(session)}
-    endpoints = [views.endpoint(row, known) for row in views.rows(session)]
+    endpoints = [views.endpoint(row, config) for row in views.rows(session)]
     return specs.Snapshot(etag=etag((found, endpoints)), keys=found, endpoints=endpoints)
 
 
-def take_models(session: Session, sealer: environs.Sealer, known: settings.Settings) -> Models:
-    """Read every model. Raises WrongEncryptionKey."""
-    found = [views.model(row, sealer, known) for row in views.rows(session)]
+def take_models(session: Session, sealer: environs.Sealer, config: settings.Settings) -> Models:
+    """Read every model."""
+    found = [views.model(row, sealer, config) for row in views.rows(session)]
     return Models(etag=etag(found), models=found)
 
 

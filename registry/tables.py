@@ -33,7 +33,7 @@ class Key(Base):
 
     __tablename__ = "keys"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    account_uid: Mapped[int] = mapped_column(ForeignKey("accounts.uid", ondelete="CASCADE"), index=True)
+    account_uid: Mapped[int] = mapped_column(BigInteger, ForeignKey("accounts.uid", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(100))
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     last_four: Mapped[str] = mapped_column(String(4))
@@ -48,7 +48,7 @@ class Model(Base):
     __table_args__ = (UniqueConstraint("account_uid", "name"),)
     uid: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     """Random 32 bits: a model removed and made again gets another, so that old job ids are not taken for its own."""
-    account_uid: Mapped[int] = mapped_column(ForeignKey("accounts.uid", ondelete="CASCADE"))
+    account_uid: Mapped[int] = mapped_column(BigInteger, ForeignKey("accounts.uid", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(40))
     topic_uuid: Mapped[str] = mapped_column(String(22))
     live: Mapped[int | None]
@@ -68,7 +68,7 @@ class Version(Base):
     __tablename__ = "versions"
     __table_args__ = (UniqueConstraint("model_uid", "number"),)
     id: Mapped[int] = mapped_column(primary_key=True)
-    model_uid: Mapped[int] = mapped_column(ForeignKey("models.uid", ondelete="CASCADE"))
+    model_uid: Mapped[int] = mapped_column(BigInteger, ForeignKey("models.uid", ondelete="CASCADE"))
     number: Mapped[int]
     state: Mapped[str] = mapped_column(String(10))
     """`building`, `ready` or `failed`; that it is live is said by its model."""

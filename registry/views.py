@@ -1,12 +1,15 @@
 """Rows of the database as the values that other processes know: wire.specs."""
 
+import logging
 from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from registry import environs, models, settings, tables, versions
+from registry import environs, errors, models, settings, tables, versions
 from wire import specs
+
+log = logging.getLogger(__name__)
 
 
 def version(model: tables.Model, row: tables.Version) -> specs.Version:
@@ -35,8 +38,8 @@ def verdict(row: tables.Version) -> Any:
     return msgspec.json.decode(row.verdict) if row.verdict is not None else None
 
 
-def model(row: tables.Model, sealer: environs.Sealer, known: settings.Settings) -> specs.Model:
-    """A model as its worker needs it, its variables readable. Raises WrongEncryptionKey."""
+def model(row: tables.Model, sealer: environs.Sealer, config: settings.Settings) -> specs.Model:
+    """A model as its worker needs it, its variables readable."""
     return specs.Model(
         account=row.account.name,
         account_uid=row.account_uid,
@@ -45,13 +48,21 @@ def model(row: tables.Model, sealer: environs.Sealer, known: settings.Settings) 
         topic_uuid=row.topic_uuid,
         live=row.live,
         versions=[version(row, each) for each in row.versions],
-        environ=sealer.open(row.environ),
-        max_age=int(known.job_max_age_hours * 3600),
-        keep=int(known.result_keep_hours * 3600),
+        environ=_environ(row, sealer),
+        max_age=int(config.job_max_age_hours * 3600),
+        keep=int(config.result_keep_hours * 3600),
     )
 
 
-def endpoint(row: tables.Model, known: settings.Settings) -> specs.Endpoint:
+def _environ(row: tables.Model, sealer: environs.Sealer) -> dict[str, str]:
+    try:
+        return sealer.open(row.environ)
+    except (errors.NoEncryptionKey, errors.WrongEncryptionKey) as error:
+        log.error("model %s of %s goes without its variables: %s", row.name, row.account.name, error)
+        return {}  # its neighbours must not suffer
+
+
+def endpoint(row: tables.Model, config: settings.Settings) -> specs.Endpoint:
     """A model as ingest and results need it."""
     return specs.Endpoint(
         account=row.account.name,
@@ -62,9 +73,9 @@ def endpoint(row: tables.Model, known: settings.Settings) -> specs.Endpoint:
         live=row.live,
         input=options(versions.shown(row)).input,
         building=any(each.state == versions.BUILDING for each in row.versions),
-        max_age=int(known.job_max_age_hours * 3600),
-        keep=int(known.result_keep_hours * 3600),
-        max_job_bytes=known.job_bytes,
+        max_age=int(config.job_max_age_hours * 3600),
+        keep=int(config.result_keep_hours * 3600),
+        max_job_bytes=config.job_bytes,
     )
 
 
