@@ -57,7 +57,7 @@ class Store:
         was = self._get(key)
         if was is None:
             was = records.Record(
-                status=jobs.Status.QUEUED, starts=0, token="0" * 16, cancel_asked=False, version=None,  # noqa: S106  none
+                status=jobs.Status.QUEUED, starts=0, token="0" * 16, cancel_asked=False, version=None,
                 created_at=created_at, completed_at=None, expires_at=None, details=records.Details(), output=None,
             )  # fmt: skip
             self._values[key] = (was, now_ms + max(ttl_ms, keep_ms))
