@@ -40,8 +40,8 @@ class Folders:
 
     @property
     def uv_cache(self) -> pathlib.Path:
-        """uv's cache; on the environments' own disk, so that it can link instead of copy."""
-        return self.home / "cache" / "uv"
+        """uv's cache; among the environments, so that it can link instead of copy even where each is mounted."""
+        return self.environments / ".uv"
 
     @property
     def scratch(self) -> pathlib.Path:

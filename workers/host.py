@@ -120,12 +120,11 @@ class LocalHost:
         return start, scratch
 
     def _view(self, spec: Spec, start: pathlib.Path, scratch: pathlib.Path) -> sandbox.View:
-        home = spec.folders.home
         show = {spec.bundle: True, start.parent: False, spec.folders.cache: True, scratch: True}
-        for needed in (spec.interpreter.parent.parent, pathlib.Path(sys.base_prefix), pathlib.Path(sys.prefix)):
-            if needed.is_relative_to(home) and needed != home:
-                show[needed] = False
-        return sandbox.View(hide=(home, *self._hide), show=show, need=(spec.interpreter, start, spec.bundle))
+        environment = spec.interpreter.parent.parent
+        if environment.is_relative_to(spec.folders.home):
+            show[environment] = False
+        return sandbox.view(spec.folders.home, show=show, need=(spec.interpreter, start, spec.bundle), hide=self._hide)
 
     def _plan(
         self, spec: Spec, start: pathlib.Path, scratch: pathlib.Path, sock: int, journal: int

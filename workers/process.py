@@ -24,6 +24,8 @@ class Ended:
     type: jobs.ErrorType
     """crashed, or out_of_memory."""
     message: str
+    code: int = 0
+    """Exit code; negative: the signal that ended it."""
 
 
 class Child(Protocol):
@@ -102,8 +104,9 @@ class LocalChild(asyncio.SubprocessProtocol):
         """Every pipe ended, or a stray grandchild holds one longer than we wait."""
         if self._ended is None or self._ended.done() or self._transport is None:
             return
-        code = self._transport.get_returncode()
-        self._ended.set_result(_judge(code or 0, oom=_oom_kills() > self._oom_kills, memory=self.memory()))
+        code = self._transport.get_returncode() or 0
+        kind, message = _judge(code, oom=_oom_kills() > self._oom_kills, memory=self.memory())
+        self._ended.set_result(Ended(type=kind, message=message, code=code))
         self._transport.close()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -117,21 +120,23 @@ class LocalChild(asyncio.SubprocessProtocol):
             os.killpg(self._pid, signal.SIGKILL)
 
 
-def _judge(code: int, *, oom: bool, memory: str) -> Ended:
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        if -code == signal.SIGKILL and oom:
-            return Ended(type=jobs.ErrorType.OUT_OF_MEMORY, message="the system killed the runner: out of memory")
-        if any(word in memory for word in _MEMORY_WORDS):
-            return Ended(type=jobs.ErrorType.OUT_OF_MEMORY, message=f"the runner ran out of memory ({name})")
-        words = {signal.SIGSEGV: "segmentation fault", signal.SIGABRT: "abort", signal.SIGKILL: "killed from outside"}
-        known = words.get(signal.Signals(-code)) if -code in set(signal.Signals) else None
-        return Ended(
-            type=jobs.ErrorType.CRASHED, message=f"the runner ended by {name}" + (f" ({known})" if known else "")
-        )
+def _judge(code: int, *, oom: bool, memory: str) -> tuple[jobs.ErrorType, str]:
+    """Why it ended, and in words. `memory` is what it last printed."""
+    number = -code if code < 0 else 0
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    how = name if number else f"exit code {code}"
+    if number == signal.SIGKILL and oom:
+        return jobs.ErrorType.OUT_OF_MEMORY, "the system killed the runner: out of memory"
     if code and any(word in memory for word in _MEMORY_WORDS):
-        return Ended(type=jobs.ErrorType.OUT_OF_MEMORY, message=f"the runner ran out of memory (exit code {code})")
-    return Ended(type=jobs.ErrorType.CRASHED, message=f"the runner ended by itself with exit code {code}")
+        return jobs.ErrorType.OUT_OF_MEMORY, f"the runner ran out of memory ({how})"
+    words: dict[int, str] = {
+        signal.SIGSEGV: " (segmentation fault)",
+        signal.SIGABRT: " (abort)",
+        signal.SIGKILL: " (from outside)",
+    }
+    if number:
+        return jobs.ErrorType.CRASHED, f"the runner was ended by {how}{words.get(number, '')}"
+    return jobs.ErrorType.CRASHED, f"the runner ended by itself with {how}"
 
 
 def _oom_kills() -> int:

@@ -71,13 +71,29 @@ def protect_self() -> bool:
     return bool(ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
 
 
-def probe(view: View, *, wanted: str = "auto") -> Isolation:
+def view(
+    home: pathlib.Path,
+    *,
+    show: Mapping[pathlib.Path, bool],
+    need: Sequence[pathlib.Path],
+    hide: Sequence[pathlib.Path] = (),
+) -> View:
+    """A view in which `home` is covered but for `show`, and for Python itself where that lies inside."""
+    python = [path for path in map(pathlib.Path, (sys.base_prefix, sys.prefix)) if path != home]
+    inside = {path: False for path in python if path.is_relative_to(home)}
+    return View(hide=(home, *hide), show=inside | dict(show), need=need)
+
+
+def probe(view: View, *, wanted: str = "auto", own_user: bool = True) -> Isolation:
     """The strongest isolation that works here for this view, tried for real; blocks for some 30 ms a try.
 
-    `wanted`: "auto", or the one level that must work. Raises StartFailed where it does not.
+    `wanted`: "auto", or the one level that must work; `own_user`: whether another user is acceptable. Raises
+    StartFailed where nothing of that works.
     """
     reasons: list[str] = []
     for isolation in _candidates():
+        if isolation.own_user and not own_user:
+            continue
         if wanted not in {"auto", isolation.level.value}:
             continue
         if isolation.level is Level.NONE:

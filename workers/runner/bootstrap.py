@@ -50,6 +50,7 @@ def main() -> None:
 def enclose(plan: dict[str, Any]) -> None:
     """Every step, in the only order in which they work."""
     _limits(plan)
+    os.umask(0o022)
     linux = sys.platform == "linux"
     libc = ctypes.CDLL(None, use_errno=True)
     if linux:
