@@ -1,0 +1,23 @@
+"""`panini serve` and `worker`: one process of a production installation."""
+
+import click
+
+from panini.cli import later
+from wire import names
+
+SERVICES = ("ingest", "results", "registry", "dashboard", "all")
+
+
+@click.command()
+@click.argument("service", type=click.Choice(SERVICES))
+def serve(service: str) -> int:
+    """Run one HTTP service, or all of them in one process. Settings come from PANINI_… variables."""
+    return int(later.module("panini.serve").run(service))
+
+
+@click.command()
+@click.argument("model")
+@click.option("--account", default=names.DEFAULT_ACCOUNT, show_default=True, help="Whose model it is.")
+def worker(model: str, account: str) -> int:
+    """Run a worker of MODEL until it is told to stop. Settings come from PANINI_… variables."""
+    return int(later.module("panini.work").run(account, model))

@@ -1,0 +1,62 @@
+"""`panini up`, `down` and `status`: the local stack."""
+
+import os
+import pathlib
+from typing import Any
+
+import click
+
+from panini.cli import errors, later, show
+
+
+@click.command()
+@click.option("-d", "--detach", is_flag=True, help="Return once it answers, and leave it running.")
+def up(*, detach: bool) -> int:
+    """Start the local stack, or resume it: Kafka, Valkey, the API and the workers.
+
+    Everything it keeps lies in PANINI_HOME (.panini in this folder). PANINI_KAFKA and PANINI_REDIS name servers of your
+    own instead. Ctrl-C finishes what runs and stops all.
+    """
+    return int(later.module("panini.up").run(detach=detach))
+
+
+@click.command()
+def down() -> int:
+    """Stop the local stack. What it keeps stays."""
+    return int(later.module("panini.up").down(home()))
+
+
+@click.command()
+@show.json_option
+def status(*, as_json: bool) -> int:
+    """Tell where the stack is and what it runs."""
+    found: dict[str, Any] = later.module("panini.up").status(home())
+    if as_json:
+        show.document(found)
+    else:
+        _for_people(found)
+    if found.get("running") is False:
+        raise errors.ServerAway("the local stack is not running; `panini up` starts it")
+    return 0
+
+
+def home() -> pathlib.Path:
+    """The local stack's folder: PANINI_HOME, else .panini here or in the nearest folder above."""
+    address = later.module("panini.client.address")
+    found: pathlib.Path | None = address.find_home(os.environ, pathlib.Path.cwd())
+    return found or pathlib.Path(os.environ.get("PANINI_HOME", address.HOME)).absolute()
+
+
+def _for_people(found: dict[str, Any]) -> None:
+    for name, value in found.items():
+        if name == "models":
+            continue
+        if isinstance(value, dict):  # Kafka's client arguments: where it is; --json has the rest
+            value = value.get("bootstrap_servers", value)  # noqa: PLW2901 - the same thing, shorter
+        click.echo(f"{name:<9} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    models = found.get("models") or []
+    click.echo(f"{'models':<9} {', '.join(_name(model) for model in models) or 'none yet'}")
+
+
+def _name(model: Any) -> str:
+    return str(model.get("model", model)) if isinstance(model, dict) else str(model)
