@@ -36,6 +36,8 @@ class Store:
         if len(requests) > BATCH:
             first = await self.claim(account, model, requests[:BATCH], now_ms=now_ms, keep_ms=keep_ms)
             return first + await self.claim(account, model, requests[BATCH:], now_ms=now_ms, keep_ms=keep_ms)
+        if not requests:
+            return []
         prefix = keys.job_prefix(account, model)
         names = [keys.index(account, model)]
         arguments: list[link.Argument] = [f"{now_ms:013d}", keep_ms, len(prefix), keys.ended(account, model)]
@@ -65,6 +67,8 @@ class Store:
         """See protocol.Store."""
         if len(ends) > BATCH:
             return await self.finish(account, model, ends[:BATCH]) + await self.finish(account, model, ends[BATCH:])
+        if not ends:
+            return []
         prefix = keys.job_prefix(account, model)
         arguments: list[link.Argument] = [len(prefix), keys.ended(account, model)]
         for end in ends:
@@ -81,6 +85,8 @@ class Store:
         """See protocol.Store."""
         prefix = keys.job_prefix(account, model)
         names = [prefix + job_id for job_id, _ in claims]
+        if not names:
+            return []
         return _unfenced(len(claims), await self._scripts.run("release", names, [token for _, token in claims]))
 
     async def cancel(
