@@ -167,6 +167,8 @@ class Link:
         """The connection that all callers who find none share; one caller's leaving does not end the others' dial."""
         if self._dialing is None or self._dialing.done():
             self._dialing = asyncio.create_task(self.dial())
+            # where every caller has left, nobody asks how it went
+            self._dialing.add_done_callback(lambda dialing: dialing.cancelled() or dialing.exception())
         self._wire = await asyncio.shield(self._dialing)
         return self._wire
 
