@@ -1,12 +1,10 @@
 """`panini up`, `down` and `status`: the local stack."""
 
-import os
-import pathlib
 from typing import Any
 
 import click
 
-from panini.cli import errors, later, show
+from panini.cli import errors, homes, later, show
 
 
 @click.command()
@@ -23,14 +21,14 @@ def up(*, detach: bool) -> int:
 @click.command()
 def down() -> int:
     """Stop the local stack. What it keeps stays."""
-    return int(later.module("panini.up").down(home()))
+    return int(later.module("panini.up").down(homes.home()))
 
 
 @click.command()
 @show.json_option
 def status(*, as_json: bool) -> int:
     """Tell where the stack is and what it runs."""
-    found: dict[str, Any] = later.module("panini.up").status(home())
+    found: dict[str, Any] = later.module("panini.up").status(homes.home())
     if as_json:
         show.document(found)
     else:
@@ -38,13 +36,6 @@ def status(*, as_json: bool) -> int:
     if found.get("running") is False:
         raise errors.ServerAway("the local stack is not running; `panini up` starts it")
     return 0
-
-
-def home() -> pathlib.Path:
-    """The local stack's folder: PANINI_HOME, else .panini here or in the nearest folder above."""
-    address = later.module("panini.client.address")
-    found: pathlib.Path | None = address.find_home(os.environ, pathlib.Path.cwd())
-    return found or pathlib.Path(os.environ.get("PANINI_HOME", address.HOME)).absolute()
 
 
 def _for_people(found: dict[str, Any]) -> None:

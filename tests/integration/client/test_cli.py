@@ -149,6 +149,33 @@ def test_logs_stay_text_in_a_pipe(cli: Any) -> None:
     assert json.loads(cli("logs", "iris", "--json").stdout.splitlines()[0])["text"] == "environment: made in 0.4 s"
 
 
+def test_check_runs_the_sample_without_a_server(cli: Any, folder: Path) -> None:
+    done = cli("check", str(folder))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["passed"] is True
+    assert "check: the sample gave [5.1,3.5,1.4,0.2]" in done.stderr
+
+
+def test_a_failed_check_shows_the_authors_traceback_and_exits_1(cli: Any, folder: Path) -> None:
+    (folder / "predict.py").write_text("def predict(inputs):\n    return inputs[0]['petals']\n")
+
+    done = cli("check", str(folder))
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["failed_step"] == "check"
+    assert 'predict.py", line 2, in predict' in done.stderr
+
+
+def test_a_syntax_error_is_told_with_its_line(cli: Any, folder: Path) -> None:
+    (folder / "predict.py").write_text("def predict(inputs)\n    return inputs\n")
+
+    done = cli("check", str(folder))
+
+    assert done.returncode == 1
+    assert "predict.py, line 1" in done.stderr.splitlines()[-1]
+
+
 def on_a_terminal(environ: dict[str, str], folder: Path, *arguments: str) -> tuple[int, str]:
     """Runs the program with a terminal on all three streams; its exit code and what the terminal showed."""
     ours, theirs = pty.openpty()
