@@ -2,8 +2,9 @@
 
 import io
 
-import panini
 from PIL import Image, UnidentifiedImageError
+
+import panini
 
 Image.MAX_IMAGE_PIXELS = 50_000_000  # a small file can unpack to gigabytes
 LARGEST = (32, 32)
