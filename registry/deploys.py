@@ -39,10 +39,6 @@ class Known:
     unchanged: Deployed | None = None
 
 
-class Removed(errors.RegistryError):
-    """The model was removed while its next version was uploaded."""
-
-
 def look(session: Session, upload: Upload) -> Known:
     """Whether the model exists, and whether the upload is what will be live anyhow."""
     model = models.find(session, account=upload.account, model=upload.model)
@@ -55,11 +51,11 @@ def look(session: Session, upload: Upload) -> Known:
 
 
 def insert(session: Session, upload: Upload, topic_uuid: str | None) -> Deployed:
-    """Add the version, and the model if it is new. Raises Removed where that needs a topic that nobody made."""
+    """Add the version, and the model if it is new: then `topic_uuid` is its topic's. Raises Conflict without one."""
     model = models.find(session, account=upload.account, model=upload.model)
     if model is None:
         if topic_uuid is None:
-            raise Removed
+            raise errors.Conflict(f"model {upload.model!r} was removed at the same moment; deploy again")
         model = models.create(session, account=upload.account, model=upload.model, topic_uuid=topic_uuid)
     version = versions.insert(session, model, files=upload.files, checked=upload.checked, digest=upload.digest)
     return Deployed(model=show(model), version=version, unchanged=False)

@@ -101,7 +101,7 @@ async def _log(
     async def look() -> tuple[specs.VersionState, str]:
         row = await registry.model(caller.account, model)
         version = versions.get(row, number)
-        return versions.state(row, version), replies.version(request, row, version).model_dump_json()
+        return versions.state(row, version), replies.version(row, version).model_dump_json()
 
     stream = follow.follow(log, look, after=after, until=until, heartbeat=HEARTBEAT)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from registry import bundles, refusals, replies, service, staging, uploads, versions
+from registry import bundles, models, refusals, replies, service, staging, uploads, versions
 from wire import access, problems, specs
 
 router = APIRouter(route_class=refusals.Route)
@@ -95,7 +95,7 @@ async def deploy(request: Request, response: Response, model: str, caller: Calle
 
     The first upload of a name makes the model and its Kafka topic. Follow `urls.log` to see it built.
     """
-    service.require_name(model)
+    models.require_name(model)
     registry: service.Registry = request.app.state.registry
     async with registry.stage() as staged:
         fields = await _received(request, staged)
@@ -103,7 +103,7 @@ async def deploy(request: Request, response: Response, model: str, caller: Calle
             caller.account, model, staged, uploads.options_of(fields), fields.get(uploads.SAMPLE) or None
         )
     await _tell(request)
-    body = replies.version(request, deployed.model, deployed.version, unchanged=deployed.unchanged)
+    body = replies.version(deployed.model, deployed.version, unchanged=deployed.unchanged)
     response.status_code = 200 if deployed.unchanged else 202
     response.headers["Location"] = body.urls.self
     return body
@@ -119,7 +119,7 @@ async def deploy(request: Request, response: Response, model: str, caller: Calle
 async def list_models(request: Request, caller: Caller) -> replies.Models:
     """The account's models, by name."""
     registry: service.Registry = request.app.state.registry
-    return replies.Models(models=[replies.model(request, row) for row in await registry.list_models(caller.account)])
+    return replies.Models(models=[replies.model(row) for row in await registry.list_models(caller.account)])
 
 
 @router.get(
@@ -132,7 +132,7 @@ async def list_models(request: Request, caller: Caller) -> replies.Models:
 async def get_model(request: Request, model: str, caller: Caller) -> replies.Model:
     """The model, its live version and where to send jobs."""
     registry: service.Registry = request.app.state.registry
-    return replies.model(request, await registry.model(caller.account, model))
+    return replies.model(await registry.model(caller.account, model))
 
 
 @router.delete(
@@ -160,9 +160,7 @@ async def list_versions(request: Request, model: str, caller: Caller) -> replies
     """Newest first."""
     registry: service.Registry = request.app.state.registry
     row = await registry.model(caller.account, model)
-    return replies.Versions(
-        model=row.name, versions=[replies.version(request, row, each) for each in reversed(row.versions)]
-    )
+    return replies.Versions(model=row.name, versions=[replies.version(row, each) for each in reversed(row.versions)])
 
 
 @router.get(
@@ -176,7 +174,7 @@ async def get_version(request: Request, model: str, version: int, caller: Caller
     """The version, its files and options, and why it failed if it did."""
     registry: service.Registry = request.app.state.registry
     row = await registry.model(caller.account, model)
-    return replies.version(request, row, versions.get(row, version))
+    return replies.version(row, versions.get(row, version))
 
 
 @router.post(
@@ -191,7 +189,7 @@ async def rollback(request: Request, model: str, wanted: replies.Rollback, calle
     registry: service.Registry = request.app.state.registry
     row = await registry.rollback(caller.account, model, wanted.version)
     await _tell(request)
-    return replies.model(request, row)
+    return replies.model(row)
 
 
 async def _received(request: Request, staged: staging.Staging) -> dict[str, bytes]:

@@ -6,10 +6,19 @@ import sqlalchemy
 from sqlalchemy.orm import Session
 
 from registry import database, errors, tables
+from wire import names
 
 MODEL_UID_BITS = 32
 """A job id has four bytes for it."""
 ACCOUNT_UID_BITS = 53
+
+
+def require_name(model: str) -> None:
+    """Raises BadName."""
+    if not names.is_model(model):
+        raise errors.BadName(
+            f"{model!r} cannot be a model's name; use 1 to 40 of a-z, 0-9 and -, with neither first nor last a -"
+        )
 
 
 def ensure_account(session: Session, name: str) -> tables.Account:

@@ -1,13 +1,17 @@
 """What the public routes answer."""
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
-from fastapi import Request
 
 from registry import keys, tables, versions, views
 from wire import jobs, names, specs
+
+Moment = Annotated[
+    str, pydantic.Field(examples=["2026-01-01T12:00:00.000Z"], json_schema_extra={"format": "date-time"})
+]
+"""ISO 8601, UTC."""
 
 
 class Reply(pydantic.BaseModel):
@@ -38,7 +42,7 @@ class Options(Reply):
 
 
 class Urls(Reply):
-    """Where to go on."""
+    """Where to go on, relative to the API's address."""
 
     self: str
     log: str
@@ -57,8 +61,8 @@ class Version(Reply):
     entry: str
     options: Options
     files: list[File]
-    created_at: dt.datetime
-    built_at: dt.datetime | None = pydantic.Field(description="When it left `building`")
+    created_at: Moment
+    built_at: str | None = pydantic.Field(description="When it left `building`")
     failed_step: str | None = pydantic.Field(examples=["load"])
     error: str | None
     verdict: Any = pydantic.Field(None, description="What the check found out, such as whether it may be batched")
@@ -78,7 +82,7 @@ class Model(Reply):
     input: jobs.InputType
     framework: jobs.Framework
     topic: str = pydantic.Field(examples=["panini.default.iris.jobs"])
-    created_at: dt.datetime
+    created_at: Moment
     urls: Urls
 
 
@@ -107,7 +111,7 @@ class Key(Reply):
     id: str
     name: str
     last_four: str
-    created_at: dt.datetime
+    created_at: Moment
 
 
 class CreatedKey(Key):
@@ -134,7 +138,7 @@ class Environ(Reply):
     names: list[str] = pydantic.Field(examples=[["HF_TOKEN"]])
 
 
-def version(request: Request, model: tables.Model, row: tables.Version, *, unchanged: bool = False) -> Version:
+def version(model: tables.Model, row: tables.Version, *, unchanged: bool = False) -> Version:
     """A version's body."""
     return Version(
         model=model.name,
@@ -151,11 +155,11 @@ def version(request: Request, model: tables.Model, row: tables.Version, *, uncha
         error=row.error,
         verdict=views.verdict(row),
         unchanged=unchanged,
-        urls=_urls(request, model.name, f"/versions/{row.number}"),
+        urls=_urls(model.name, f"/versions/{row.number}"),
     )
 
 
-def model(request: Request, row: tables.Model) -> Model:
+def model(row: tables.Model) -> Model:
     """A model's body."""
     shown = versions.shown(row)
     options = views.options(shown)
@@ -170,7 +174,7 @@ def model(request: Request, row: tables.Model) -> Model:
         framework=options.framework,
         topic=names.jobs_topic(row.account.name, row.name),
         created_at=moment(row.created_at),
-        urls=_urls(request, row.name, ""),
+        urls=_urls(row.name, ""),
     )
 
 
@@ -186,11 +190,11 @@ def created_key(made: keys.Created) -> CreatedKey:
     )
 
 
-def moment(milliseconds: int) -> dt.datetime:
-    """Unix milliseconds as a time in UTC."""
-    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+def moment(milliseconds: int) -> str:
+    """Unix milliseconds as ISO 8601, UTC."""
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _urls(request: Request, name: str, part: str) -> Urls:
-    base = f"{str(request.base_url).rstrip('/')}/v1/models/{name}"
+def _urls(name: str, part: str) -> Urls:
+    base = f"/v1/models/{name}"
     return Urls(self=base + part, log=f"{base}{part}/log", jobs=f"{base}/jobs", predict=f"{base}/predict")

@@ -61,7 +61,8 @@ class Registry:
         """
         await asyncio.to_thread(self.store.start)
         await self._database.start()
-        await self._sweep(await asyncio.to_thread(self.store.every))
+        async with self._storing:
+            await self._sweep(await asyncio.to_thread(self.store.every))
 
     def release(self) -> None:
         """End every long poll and every followed log: call it when the process is asked to stop."""
@@ -126,7 +127,7 @@ class Registry:
         Raises:
             BadName, BadBundle, KafkaUnavailable, KafkaRefused, StorageFailed: and nothing was stored.
         """
-        require_name(model)
+        models.require_name(model)
         checked = await asyncio.to_thread(checks.bundle, staged.places(), given=given, sample=sample)
         files = sorted(staged.files.values(), key=lambda file: file.path)
         upload = deploys.Upload(
@@ -147,13 +148,15 @@ class Registry:
     async def _deploy(self, upload: deploys.Upload) -> deploys.Deployed:
         while True:
             known = await self._database.run(deploys.look, upload)
-            if known.unchanged is not None:
-                return known.unchanged
             uuid = None if known.exists else await self._topics.ensure(upload.account, upload.model)
             async with self._storing:
+                known = await self._database.run(deploys.look, upload)
+                if known.unchanged is not None:
+                    return known.unchanged
+                if uuid is None and not known.exists:
+                    continue  # removed meanwhile: it needs a new topic
                 await asyncio.to_thread(self.store.adopt, upload.places)
-                with contextlib.suppress(deploys.Removed):  # meanwhile: then once more, with a new topic
-                    return await self._change(deploys.insert, upload, uuid)
+                return await self._change(deploys.insert, upload, uuid)
 
     async def passed(self, account: str, model: str, number: int, verdict: Any = None) -> specs.Version:
         """A version passed its check. Raises UnknownModel, UnknownVersion, Conflict."""
@@ -216,9 +219,10 @@ class Registry:
             if row is not None:
                 session.delete(row)
 
-        await self._change(work)
+        async with self._storing:
+            await self._change(work)
+            await self._sweep({file.sha256 for version in shown.versions for file in version.files})
         await self.logs.remove(shown.uid)
-        await self._sweep({file.sha256 for version in shown.versions for file in version.files})
 
     async def environ_names(self, account: str, model: str) -> list[str]:
         """The names of a model's variables. Raises UnknownModel, WrongEncryptionKey."""
@@ -294,15 +298,6 @@ class Registry:
         return done
 
     async def _sweep(self, blobs: set[str]) -> None:
-        """Remove those of the blobs that no version uses."""
-        async with self._storing:
-            unused = await self._database.run(versions.unreferenced, blobs)
-            await asyncio.to_thread(self.store.remove, unused)
-
-
-def require_name(model: str) -> None:
-    """Raises BadName."""
-    if not names.is_model(model):
-        raise errors.BadName(
-            f"{model!r} cannot be a model's name; use 1 to 40 of a-z, 0-9 and -, with neither first nor last a -"
-        )
+        """Remove those of the blobs that no version uses. Only while nothing is stored."""
+        unused = await self._database.run(versions.unreferenced, blobs)
+        await asyncio.to_thread(self.store.remove, unused)
