@@ -72,7 +72,8 @@ class Parser:
 class Follow:
     """One log being followed, over as many connections as it takes.
 
-    `state` is the version once its build ended; a model's log has no end.
+    A version's ends with its build, and `state` is the version then. A model's, which tells its version's state in
+    between, has no end.
     """
 
     def __init__(self, model: str, version: int | None, *, after: int = 0) -> None:
@@ -126,5 +127,5 @@ class Follow:
         except msgspec.DecodeError as error:
             raise errors.NotUnderstood(f"the log's end is not understood: {error}") from error
         state = records.version(document, model=self._model)
-        if state.done:
+        if state.done and self._version is not None:
             self.state = state

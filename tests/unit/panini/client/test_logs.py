@@ -35,6 +35,15 @@ def test_the_state_ends_the_log() -> None:
     assert (watch.state.state, watch.state.failed_step) == ("failed", "environment")
 
 
+def test_a_models_log_goes_on_after_a_state() -> None:
+    watch = logs.Follow("iris", None)
+
+    found = lines(watch, b'event: state\ndata: {"version":1,"state":"live"}\n\nid: 1\nevent: line\ndata: x\n\n')
+
+    assert found == [(1, "x")]
+    assert not watch.ended
+
+
 def test_a_lost_connection_goes_on_after_the_last_line() -> None:
     watch = logs.Follow("iris", 2)
     lines(watch, b"event: line\nid: 7\ndata: x\n\nevent: line\nid: 8\ndata: ha")
