@@ -15,7 +15,8 @@ def up(*, detach: bool) -> int:
     Everything it keeps lies in PANINI_HOME (.panini in this folder). PANINI_KAFKA and PANINI_REDIS name servers of your
     own instead. Ctrl-C finishes what runs and stops all.
     """
-    return int(later.module("panini.up").run(detach=detach))
+    module = later.module("panini.up")
+    return int(module.run(module.Settings.load(), detach=detach))
 
 
 @click.command()
