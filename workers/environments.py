@@ -55,7 +55,7 @@ def digest(requirements: bytes) -> str:
     """What an environment is known by: its requirements, the Python and the platform."""
     lines = [line.split(b" #")[0].strip() for line in requirements.splitlines()]
     wanted = b"\n".join(line for line in lines if line and not line.startswith(b"#"))
-    base = f"{platform.python_implementation()} {sys.version} {sys.base_prefix} {platform.platform()}"
+    base = f"{platform.python_implementation()} {sys.version} {sys.base_prefix} {sys.platform} {platform.machine()}"
     return hashlib.sha256(base.encode() + b"\0" + wanted).hexdigest()[:24]
 
 

@@ -1,10 +1,12 @@
 """The kit: the runner's program in a folder of its own, outside of Panini's installation, so that a runner needs to
 see nothing else of it."""
 
+import compileall
 import hashlib
 import importlib.util
 import os
 import pathlib
+import py_compile
 import shutil
 import tempfile
 from typing import Final
@@ -58,6 +60,8 @@ def _write(kit: pathlib.Path, sources: list[tuple[str, pathlib.Path]]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             target.chmod(0o644)
+        # Runners cannot write here, so what is not compiled now would be compiled at every start.
+        compileall.compile_dir(fresh, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         for folder in (fresh, *(path for path in fresh.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
         os.rename(fresh, kit)  # noqa: PTH104  pathlib's rename says nothing more

@@ -165,9 +165,9 @@ class Executor:
             return [messages.PREDICT_ERROR, str(error)[:_MESSAGE], "", error.after]
         if isinstance(error, SystemExit):
             words = f"predict() called sys.exit({error.code!r:.100})"
-            return [messages.PREDICT_ERROR, words, tracebacks.text(error), None]
+            return [messages.PREDICT_ERROR, words, tracebacks.text(error, self._model.bundle), None]
         kind = messages.OUT_OF_MEMORY if isinstance(error, MemoryError) else messages.PREDICT_ERROR
-        return [kind, tracebacks.summary(error), tracebacks.text(error), None]
+        return [kind, tracebacks.summary(error), tracebacks.text(error, self._model.bundle), None]
 
     def _add(self, item: bytes, now: float) -> None:
         """Take a result; `now` is also when the next input begins."""

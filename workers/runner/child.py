@@ -6,7 +6,6 @@ import importlib.util
 import mmap
 import os
 import pathlib
-import platform
 import signal
 import socket
 import sys
@@ -14,6 +13,8 @@ import time
 from typing import Any
 
 from . import answers, batches, frames, messages, model, tracebacks, values
+
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
 class Ending(SystemExit):
@@ -27,7 +28,7 @@ def main(socket_fd: int, journal_fd: int) -> None:
     journal = _journal(journal_fd)
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     faulthandler.enable()
-    channel.send([messages.HELLO, messages.VERSION, os.getpid(), platform.python_version()])
+    channel.send([messages.HELLO, messages.VERSION, os.getpid(), _PYTHON])
     kind, version, config = channel.read()
     if kind != messages.START or version != messages.VERSION:
         raise SystemExit(f"the worker speaks version {version} of the protocol, this runner {messages.VERSION}")
@@ -55,7 +56,7 @@ def _load(
         words = tracebacks.summary(error)
         if isinstance(error, SystemExit):
             words = f"{config['entry']} called sys.exit({error.code!r}) while loading"
-        channel.send([messages.LOAD_FAILED, words, tracebacks.text(error)])
+        channel.send([messages.LOAD_FAILED, words, tracebacks.text(error, config["bundle"])])
         return None
     executor = batches.Executor(
         channel=channel, journal=journal, loaded=loaded, shim=shim,
@@ -63,7 +64,7 @@ def _load(
     )  # fmt: skip
     shim._report = executor.report  # noqa: SLF001  the shim is ours
     loaded.on_value = executor.yielded
-    facts = {"form": form, "load_ms": (time.monotonic() - started) * 1000, "python": platform.python_version()}
+    facts = {"form": form, "load_ms": (time.monotonic() - started) * 1000, "python": _PYTHON}
     if config["input"] in {"ints", "floats", "doubles"}:
         facts["arrays"] = "numpy" if "numpy" in sys.modules else "lists"
     channel.send([messages.READY, facts])

@@ -1,6 +1,5 @@
 """The author's module: found, imported, loaded, called."""
 
-import asyncio
 import importlib.util
 import inspect
 import os
@@ -19,11 +18,12 @@ class Model:
     """A loaded version: `predict` takes a list and gives what the author's predict() gave."""
 
     def __init__(self, *, bundle: str, entry: str, weights: str | None) -> None:
-        self._bundle = pathlib.Path(bundle)
+        self.bundle = bundle
+        """Folder of the author's files."""
         self._entry = entry
-        self._path = str(self._bundle / weights) if weights else bundle
+        self._path = str(pathlib.Path(bundle) / weights) if weights else bundle
         self._call: Callable[[list[Any]], Any] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Any = None
         self.on_value: Callable[[Any], None] = _ignore
         """Called with each value that a generator yields, as it comes."""
 
@@ -62,7 +62,7 @@ class Model:
         return result, False
 
     def _import(self) -> types.ModuleType:
-        path = self._bundle / self._entry
+        path = pathlib.Path(self.bundle) / self._entry
         name = path.stem
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
@@ -80,6 +80,8 @@ class Model:
 
     def _wait(self, coroutine: Any) -> Any:
         if self._loop is None:
+            import asyncio  # noqa: PLC0415  25 ms of a start that most models do not need
+
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
         return self._loop.run_until_complete(coroutine)
