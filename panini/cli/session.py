@@ -10,7 +10,7 @@ from panini.cli import errors
 @contextlib.contextmanager
 def connected() -> Iterator[client.Client]:
     """A client of the Panini that the environment or the local stack's folder names."""
-    with translated(), client.Client() as made:
+    with translated(), client.Client(retries=1) as made:  # a person would rather know at once
         yield made
 
 
