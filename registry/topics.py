@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -32,6 +33,19 @@ class Topics(Protocol):
     async def remove(self, account: str, model: str) -> None:
         """Remove every topic of the model. Raises KafkaUnavailable, KafkaRefused."""
         ...
+
+
+class _Admin(admin.KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
+    """kafka-python's admin client, which forgets its thread and sockets where the first contact fails."""
+
+    def __init__(self, **configs: Any) -> None:
+        try:
+            super().__init__(**configs)
+        except kafka.errors.KafkaError:
+            if hasattr(self, "_net"):
+                self._closed = False
+                self.close()
+            raise
 
 
 class KafkaTopics:
@@ -68,6 +82,16 @@ class KafkaTopics:
                 with contextlib.suppress(kafka.errors.UnknownTopicOrPartitionError):
                     client.delete_topics(mine, timeout_ms=self._timeout_ms)
 
+    def _knock(self) -> None:
+        """See first whether any broker listens: at once, where kafka-python asks on until its time is over."""
+        refusal: OSError | None = None
+        for server in self._connections.kafka.split(","):
+            refusal = _reachable(server.strip(), self._settings.kafka_admin_timeout)
+            if refusal is None:
+                return
+        if refusal is not None:
+            raise refusal
+
     @property
     def _timeout_ms(self) -> int:
         return int(self._settings.kafka_admin_timeout * 1000)
@@ -75,7 +99,8 @@ class KafkaTopics:
     @contextlib.contextmanager
     def _client(self) -> Iterator[Any]:
         try:
-            client = admin.KafkaAdminClient(
+            self._knock()
+            client = _Admin(
                 **self._connections.kafka_python(),
                 client_id="panini-registry",
                 bootstrap_timeout_ms=self._timeout_ms,
@@ -93,6 +118,18 @@ class KafkaTopics:
                 f"Kafka refused the topic ({type(error).__name__}: {error}); mend the PANINI_TOPIC_… settings or the "
                 "rights of Panini's Kafka user"
             ) from error
+
+
+def _reachable(server: str, timeout: float) -> OSError | None:
+    """Why nobody listens at `host:port`; none where somebody does."""
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal():
+        return OSError(f"{server!r} is not host:port")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def kafka_form(topic_id: uuid.UUID | str) -> str:
