@@ -91,7 +91,12 @@ class LocalHost:
             raise
         finally:
             theirs.close()
-        await _connect(ours, runner.channel)
+        try:
+            await _connect(ours, runner.channel)
+        except BaseException:
+            ours.close()
+            await runner.kill("it could not be reached")
+            raise
         config = {
             "bundle": str(spec.bundle), "entry": spec.entry, "weights": spec.weights, "input": spec.input.value,
             "max_output": self._settings.runner_max_output,
@@ -101,6 +106,9 @@ class LocalHost:
 
     def _prepare(self, spec: Spec) -> tuple[pathlib.Path, pathlib.Path]:
         """The kit's start file and a scratch folder; blocks."""
+        for needed in (spec.interpreter, spec.bundle):
+            if not needed.exists():
+                raise errors.StartFailed(f"{needed} does not exist; build the version again")
         start = kit.make(spec.folders.kit)
         try:
             for folder in (spec.folders.scratch, spec.folders.cache):
@@ -109,10 +117,11 @@ class LocalHost:
             (scratch / "tmp").mkdir()
         except OSError as error:
             raise errors.StartFailed(f"no folder for a runner: {error}") from error
-        if self._isolation is None:
-            self._isolation = sandbox.probe(self._view(spec, start, scratch), wanted=self._settings.runner_isolation)
-            if self._isolation.warning:
-                log.warning("%s", self._isolation.warning)
+        if self._isolation is None or self._isolation.warning:  # what did not work may work again
+            found = sandbox.probe(self._view(spec, start, scratch), wanted=self._settings.runner_isolation)
+            if found.warning and self._isolation is None:
+                log.warning("%s", found.warning)
+            self._isolation = found
         if self._isolation.own_user:
             uid = sandbox.uid(spec.folders.owner)
             for folder in (scratch, scratch / "tmp", spec.folders.cache, spec.bundle):

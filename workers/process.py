@@ -14,6 +14,8 @@ from wire import jobs
 from workers import errors, logs
 
 _MEMORY_WORDS: Final = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory", "can't allocate memory")
+_NOT_ENCLOSED: Final = 97
+"""The bootstrap's exit code where it could not become the runner; its last line says why."""
 _VMSTAT: Final = pathlib.Path("/proc/vmstat")
 
 
@@ -106,6 +108,8 @@ class LocalChild(asyncio.SubprocessProtocol):
             return
         code = self._transport.get_returncode() or 0
         kind, message = _judge(code, oom=_oom_kills() > self._oom_kills, memory=self.memory())
+        if code == _NOT_ENCLOSED and self._lines[2].last:
+            message = self._lines[2].last[-1]
         self._ended.set_result(Ended(type=kind, message=message, code=code))
         self._transport.close()
 

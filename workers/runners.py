@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wire import jobs
-from workers import channel, errors, outcomes, process, protocol, runner_settings
+from workers import channel, errors, inflight, outcomes, process, protocol, runner_settings
 
 _SLACK: Final = 0.05
 """Seconds a predict() call gets beyond its timeout: scheduling is not the model's fault."""
@@ -35,24 +35,6 @@ class Event:
 OnEvent = Callable[[Event], None]
 
 
-class _Batch:
-    """One run() that has not ended."""
-
-    __slots__ = ("error", "future", "ids", "number", "outcomes", "size", "timeout", "together")
-
-    def __init__(
-        self, number: int, size: int, *, together: bool, timeout: float, ids: Sequence[str],
-        future: "asyncio.Future[outcomes.Ran]",
-    ) -> None:  # fmt: skip
-        self.number = number
-        self.size = size
-        self.together = together
-        self.timeout = timeout
-        self.ids = ids
-        self.future = future
-        self.outcomes: list[outcomes.Outcome] = []
-
-
 class Runner:
     """A loaded runner. Made by a host."""
 
@@ -68,7 +50,7 @@ class Runner:
         self.channel: Final = channel.Channel(
             on_message=self._message, on_lost=self._lost, limit=settings.runner_max_frame
         )
-        self._flying: collections.deque[_Batch] = collections.deque()
+        self._flying: collections.deque[inflight.Batch] = collections.deque()
         self._number = 0
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -76,6 +58,7 @@ class Runner:
         self._loading: asyncio.Future[dict[str, Any]] | None = None
         self._config: dict[str, Any] = {}
         self._alive = False
+        self._greeted = False
         self._ending: asyncio.Task[None] | None = None
         self._verdict: process.Ended | None = None
         self.facts: dict[str, Any] = {}
@@ -92,7 +75,7 @@ class Runner:
         return len(self._flying)
 
     async def load(self, config: dict[str, Any], *, timeout: float) -> None:
-        """Shake hands and load the version. The host calls it, once. Raises LoadFailed, StartTimeout."""
+        """Shake hands and load the version. The host calls it, once. Raises LoadFailed, StartTimeout, StartFailed."""
         self._config = config
         self._loading = asyncio.get_running_loop().create_future()
         try:
@@ -121,7 +104,7 @@ class Runner:
             return _all_lost(len(inputs), jobs.ErrorType.CRASHED, "the runner had ended before")
         self._number = number = self._number % 0xFFFFFFFF + 1
         future: asyncio.Future[outcomes.Ran] = asyncio.get_running_loop().create_future()
-        batch = _Batch(number, len(inputs), together=together, timeout=timeout, ids=ids, future=future)
+        batch = inflight.Batch(number, len(inputs), together=together, timeout=timeout, ids=ids, future=future)
         self.channel.send(protocol.run_frame(number, together, inputs, ids))
         self._flying.append(batch)
         if len(self._flying) == 1:
@@ -157,7 +140,7 @@ class Runner:
         if self._on_ended is not None:
             self._on_ended()
 
-    def _begin(self, batch: _Batch) -> None:
+    def _begin(self, batch: inflight.Batch) -> None:
         """The runner turns to `batch` now."""
         self._since = time.monotonic()
         due = self._since + batch.timeout + _SLACK
@@ -200,6 +183,7 @@ class Runner:
     def _handshake(self, kind: int, message: list[Any], loading: "asyncio.Future[dict[str, Any]]") -> None:
         match kind, message:
             case protocol.HELLO, [_, protocol.VERSION, int(), str()]:
+                self._greeted = True
                 self.channel.send(protocol.frame((protocol.START, protocol.VERSION, self._config)))
             case protocol.READY, [_, dict(facts)]:
                 loading.set_result(facts)
@@ -282,25 +266,15 @@ class Runner:
             self._timer = None
         verdict = self._verdict or ended
         if self._loading is not None and not self._loading.done():
-            self._loading.set_exception(errors.LoadFailed(f"{verdict.message} while loading"))
+            failed = errors.LoadFailed(f"{verdict.message} while loading")
+            self._loading.set_exception(failed if self._greeted else errors.StartFailed(verdict.message))
         self._answer(verdict)
         self.discard()
 
     def _answer(self, verdict: process.Ended) -> None:
         journal = self._read_journal(protocol.JOURNAL_BYTES) if self._flying else b""
         for place, batch in enumerate(self._flying):
-            if place == 0:
-                base, unsent = protocol.unsent(journal, batch=batch.number)
-                have = len(batch.outcomes)
-                if base <= have:
-                    batch.outcomes += unsent[have - base :]
-            del batch.outcomes[batch.size :]
-            missing = batch.size - len(batch.outcomes)
-            suspects = (missing if batch.together else min(1, missing)) if place == 0 else 0
-            batch.outcomes += [outcomes.Lost(verdict.type, verdict.message)] * suspects
-            batch.outcomes += [outcomes.Lost(verdict.type, verdict.message, began=False)] * (missing - suspects)
-            if not batch.future.done():
-                batch.future.set_result(outcomes.Ran(batch.outcomes, 0.0))
+            batch.lose(verdict, journal, running=place == 0)
         self._flying.clear()
 
     def _read_journal(self, size: int) -> bytes:

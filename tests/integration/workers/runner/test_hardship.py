@@ -7,9 +7,10 @@ import pathlib
 import time
 
 import pytest
+import uvloop
 
 from wire import jobs
-from workers import outcomes
+from workers import errors, outcomes
 
 from .conftest import Bench, given, plain, until
 
@@ -214,6 +215,30 @@ async def test_large_values_go_both_ways(bench: Bench, doubling: str) -> None:
     runner = await bench.start(doubling)
     ran = await runner.run([given("x" * 3_000_000)] * 5 + [given("y")], together=False, timeout=20)
     assert [len(plain(o)) for o in ran.outcomes] == [6_000_000] * 5 + [2]
+
+
+async def test_an_interpreter_that_is_not_there(bench: Bench, doubling: str) -> None:
+    with pytest.raises(errors.StartFailed, match="no-python"):
+        await bench.start(doubling, interpreter=pathlib.Path("/usr/bin/no-python"))
+
+
+def test_uvloop_does_as_well(tmp_path: pathlib.Path) -> None:
+    # Given the loop that workers may run on
+    async def scenario() -> None:
+        bench = Bench(tmp_path)
+        runner = await bench.start("print('hello')\n" + KILLERS)
+        ran = await runner.run([given("x" * 1_000_000), given("segfault")], together=False, timeout=5)
+        assert len(plain(ran.outcomes[0])) == 1_000_000
+        assert isinstance(ran.outcomes[1], outcomes.Lost)
+        hangs = await bench.start(KILLERS)
+        ran = await hangs.run([given("hang")], together=False, timeout=0.2)
+        assert getattr(ran.outcomes[0], "type", "") == "timeout"
+        fine = await bench.start(KILLERS)
+        await fine.stop()
+        assert "hello" in bench.lines
+
+    # When a runner lives, crashes, hangs and stops on it, then all is as on asyncio's own
+    uvloop.run(scenario())
 
 
 async def test_the_loop_keeps_nothing(bench: Bench, doubling: str) -> None:
