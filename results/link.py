@@ -72,6 +72,12 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def aclose(self) -> None:
+        """Drop the socket, and return when it is gone."""
+        self.close()
+        if self._transport is not None:
+            await self.lost
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio.Protocol: the socket is there."""
         self._transport = transport  # type: ignore[assignment]  # a stream transport, given to BaseProtocol's signature
@@ -158,18 +164,22 @@ class Link:
         """Close the connection; a later call would open another."""
         if self._dialing is not None:
             self._dialing.cancel()
+            await asyncio.wait([self._dialing])
         if self._wire is not None:
-            self._wire.close()
-            await self._wire.lost
+            await self._wire.aclose()
             self._wire = None
 
     async def _connect(self) -> Wire:
         """The connection that all callers who find none share; one caller's leaving does not end the others' dial."""
         if self._dialing is None or self._dialing.done():
-            self._dialing = asyncio.create_task(self.dial())
+            self._dialing = asyncio.create_task(self._redial())
             # where every caller has left, nobody asks how it went
             self._dialing.add_done_callback(lambda dialing: dialing.cancelled() or dialing.exception())
-        self._wire = await asyncio.shield(self._dialing)
+        return await asyncio.shield(self._dialing)
+
+    async def _redial(self) -> Wire:
+        # set before the task is done: a call in between would dial once more, and one of the two be forgotten
+        self._wire = await self.dial()
         return self._wire
 
 
@@ -194,11 +204,11 @@ async def dial(
     try:
         answers = await asyncio.gather(*[wire.send(*greeting) for greeting in greetings])
     except BaseException:
-        wire.close()
+        await wire.aclose()
         raise
     for answer in answers:
         if isinstance(answer, hiredis.ReplyError):
-            wire.close()
+            await wire.aclose()
             raise errors.StoreUnavailable(f"Redis at {_shown(connections)} refuses the login: {answer}")
     return wire
 

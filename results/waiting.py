@@ -106,7 +106,7 @@ class Waiters:
                 self._pause = min(2 * self._pause, _BACKOFF[1])
         finally:
             if self._wire is not None:
-                self._wire.close()
+                await self._wire.aclose()
 
     async def _listen(self, wire: link.Wire) -> None:
         """Subscribe, read what was missed, and stay until the connection is lost."""
@@ -118,8 +118,7 @@ class Waiters:
             if self._heard:
                 self._tidy(wire)
             else:
-                wire.close()
-                await wire.lost
+                await wire.aclose()
 
     def _pushed(self, message: Any) -> None:
         """Anything that came on the subscribed connection."""

@@ -142,3 +142,15 @@ async def retried(kept: store.Store) -> records.Record | None:
         except errors.StoreUnavailable:
             if time.monotonic() > until:
                 raise
+
+
+async def test_a_call_just_as_the_dial_is_done_uses_it(valkey: stack_valkey.Valkey) -> None:
+    """Calls that begin at every tick of a dial: before, at and after its end."""
+    over = linked(valkey)
+    calls: list[asyncio.Task[int]] = []
+    while not calls or not calls[0].done():
+        calls.append(asyncio.create_task(over.call("CLIENT", "ID")))
+        await asyncio.sleep(0)
+
+    assert len(set(await asyncio.gather(*calls))) == 1
+    await over.aclose()

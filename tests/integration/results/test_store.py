@@ -125,7 +125,7 @@ async def test_ends_are_told_in_one_message_a_channel(over: link.Link, kept: sto
     assert nothing is False, "too large for a message: to be read"
     assert len(msgpack.unpackb(messages[there], raw=True)) == 1
     assert heard.empty(), "no channel but ours is spoken to"
-    wire.close()
+    await wire.aclose()
 
 
 async def test_reads_of_one_tick_are_one_command(over: link.Link, kept: store.Store, model: str) -> None:

@@ -169,6 +169,7 @@ async def test_channels_nobody_waits_for_are_left(
     assert (await over.call("PUBSUB", "NUMSUB", channel))[1] == 0
     assert other._subscribed == {}
     task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_what_ended_while_nobody_listened_is_read_after(mortal: stack_valkey.Valkey) -> None:
