@@ -48,10 +48,9 @@ class Registry:
         self._database = database.Database(config.database_url)
         self._sealer = environs.Sealer(config.encryption_key.get_secret_value())
         self._storing = asyncio.Lock()  # a blob is adopted and referred to, or found unused and removed: never at once
+        self._reading = asyncio.Lock()  # one change wakes every worker, and is read once
         self._snapshot: tuple[int, specs.Snapshot] | None = None
         self._models: tuple[int, snapshots.Models] | None = None
-
-    # lifecycle
 
     async def start(self) -> None:
         """Open the database, bring it up to date, and clear away what a crash left.
@@ -87,8 +86,6 @@ class Registry:
         self.changes.bump()
         return made
 
-    # keys
-
     async def create_key(self, account: str, name: str) -> keys.Created:
         """Make another key. Raises NotFound for an unknown account."""
         return await self._change(
@@ -104,8 +101,6 @@ class Registry:
         await self._change(
             lambda session: keys.revoke(session, account_uid=models.account(session, account).uid, key_id=key_id)
         )
-
-    # deploys
 
     @contextlib.asynccontextmanager
     async def stage(self) -> AsyncIterator[staging.Staging]:
@@ -188,8 +183,6 @@ class Registry:
         self.logs.of(uid, number).changes.bump()
         return version
 
-    # models
-
     async def list_models(self, account: str) -> list[tables.Model]:
         """The account's models, by name."""
         return await self._database.run(lambda session: [deploys.show(row) for row in views.rows(session, account)])
@@ -248,8 +241,6 @@ class Registry:
 
         return await self._change(work)
 
-    # what other processes hold
-
     async def snapshot(self, etag: str | None = None) -> specs.Snapshot | None:
         """Keys and endpoints; none where `etag` names what they are. Fits wire.directory.Directory.
 
@@ -267,10 +258,11 @@ class Registry:
 
     async def specs(self) -> snapshots.Models:
         """Every model as workers need it. Raises DatabaseUnavailable."""
-        number = self.changes.number
-        if self._models is None or self._models[0] != number:
-            self._models = (number, await self._database.run(snapshots.take_models, self._sealer, self.settings))
-        return self._models[1]
+        async with self._reading:
+            number = self.changes.number
+            if self._models is None or self._models[0] != number:
+                self._models = (number, await self._database.run(snapshots.take_models, self._sealer, self.settings))
+            return self._models[1]
 
     async def wait_specs(
         self, etag: str | None, wait: float, part: Callable[[snapshots.Models], snapshots.Models] = lambda whole: whole
@@ -289,8 +281,6 @@ class Registry:
     async def blob(self, sha256: str) -> pathlib.Path:
         """Where a blob's bytes lie. Raises UnknownBlob."""
         return await asyncio.to_thread(self.store.path, sha256)
-
-    # inside
 
     async def _change(self, work: Callable[..., T], *arguments: Any) -> T:
         done = await self._database.run(work, *arguments)

@@ -43,6 +43,12 @@ def test_folders_and_rubbish_are_left_out(staged: staging.Staging) -> None:
     assert list(staged.files) == ["predict.py"]
 
 
+def test_folders_are_no_files(staged: staging.Staging) -> None:
+    unpack(staged, kit.tar({"predict.py": kit.PREDICT}, kit.tar_entry("data", tarfile.DIRTYPE)))
+    unpack(staged, kit.zipped({"empty/": b"", "empty/a.txt": b"a"}))
+    assert list(staged.files) == ["predict.py", "empty/a.txt"]
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
