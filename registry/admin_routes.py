@@ -43,6 +43,18 @@ async def list_keys(request: Request, caller: Caller) -> replies.Keys:
     return replies.Keys(keys=[replies.key(row) for row in await registry.list_keys(caller.account)])
 
 
+@router.get(
+    "/v1/keys/current",
+    summary="Show the key of this request",
+    response_model=replies.CurrentKey,
+    responses=refusals.documented(),
+    tags=["keys"],
+)
+async def current_key(caller: Caller) -> replies.CurrentKey:
+    """Whether a key holds, and whose it is."""
+    return replies.CurrentKey(id=caller.id, account=caller.account, last_four=caller.last_four)
+
+
 @router.delete(
     "/v1/keys/{key_id}",
     status_code=204,

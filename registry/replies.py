@@ -114,6 +114,14 @@ class Key(Reply):
     created_at: Moment
 
 
+class CurrentKey(Reply):
+    """The key that a request came with."""
+
+    id: str
+    account: str = pydantic.Field(examples=["default"])
+    last_four: str
+
+
 class CreatedKey(Key):
     """An API key just made: the only time that its text is shown."""
 

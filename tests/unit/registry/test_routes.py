@@ -289,6 +289,8 @@ async def test_keys(http: httpx.AsyncClient, registry: service.Registry) -> None
     other = {"Authorization": f"Bearer {key['key']}"}
     # When it is used at once, and listed
     assert (await http.get("/v1/models", headers=other)).status_code == 200
+    current = (await http.get("/v1/keys/current", headers={"Authorization": f"Bearer {made.json()['key']}"})).json()
+    assert current == {"id": made.json()["id"], "account": "default", "last_four": made.json()["last_four"]}
     listed = (await http.get("/v1/keys")).json()["keys"]
     assert [each["name"] for each in listed] == ["first", "pipeline"]
     assert "key" not in listed[1]
