@@ -9,6 +9,10 @@ class ProtocolError(WorkerError):
     """The runner sent something that is no message of the protocol. It is ended; the worker goes on."""
 
 
+class LagUnknown(WorkerError):  # noqa: N818  says what happened
+    """Kafka did not tell how much waits. What was decided before stays."""
+
+
 class StartFailed(WorkerError):  # noqa: N818  says what happened
     """The runner's process could not be started at all: this machine's trouble, not the model's."""
 
@@ -36,3 +40,7 @@ class BuildFailed(WorkerError):  # noqa: N818  says what happened
         """`files`, `environment`, `load` or `check`."""
         self.message = message
         self.traceback = traceback
+
+
+class LibraryChanged(WorkerError):  # noqa: N818  says what happened
+    """A library is not the one that this code relies on; install the pinned version."""
