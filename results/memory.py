@@ -131,8 +131,9 @@ class Store:
             self._places.setdefault((*key[:2], partition, offset), {})[place] = request.id
         was = self._get(key)
         fresh = records.Record(
-            status=jobs.Status.RUNNING, starts=1, token=request.token, cancel_asked=False, version=request.version,
-            created_at=request.created_at, completed_at=None, expires_at=None, details=request.details, output=None,
+            status=jobs.Status.RUNNING, starts=1, token=request.token, cancel_asked=False,
+            version=records.number(request.version), created_at=records.moment(request.created_at), completed_at=None,
+            expires_at=None, details=request.details, output=None,
         )  # fmt: skip
         stands = fresh if was is None else was
         deadline = min(self.now_ms + request.ttl_ms, request.deadline or self.now_ms + request.ttl_ms)

@@ -126,8 +126,10 @@ EXHAUSTED: Final = Error(
 )
 
 _NO_DETAILS: Final = Details()
-pack = msgspec.msgpack.Encoder().encode
-"""Details as msgpack."""
+UNKEPT: Final = (OverflowError, RecursionError, TypeError, ValueError)
+"""What encoding a client's metadata may raise: an integer past 64 bits, an extension type, a key that is no string."""
+
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Details).decode
 
 
@@ -146,11 +148,22 @@ def head(
         CODES[status],
         starts,
         token.encode(),
-        version,
-        created_at,
+        number(version),
+        moment(created_at),
         completed_at,
         expires_at,
     )
+
+
+def pack(details: Details) -> bytes:
+    """Details as msgpack. What cannot be kept of metadata and messages must not cost a job, nor its batch."""
+    try:
+        return _encode(details)
+    except UNKEPT:
+        why = details.error
+        if why is not None:
+            why = Error(why.type, _readable(why.message), why.traceback and _readable(why.traceback))
+        return _encode(msgspec.structs.replace(details, metadata=None, error=why))
 
 
 def body(details: Details, output: bytes | None = None) -> bytes:
@@ -160,7 +173,7 @@ def body(details: Details, output: bytes | None = None) -> bytes:
 
 
 def decode(value: bytes) -> Record:
-    """A record's value. ValueError or msgspec.DecodeError: it is none of ours."""
+    """The record of a value that `head` and `body`, or the scripts, made."""
     details, output = _NO_DETAILS, None
     if len(value) > HEAD:
         end = _BODY + int(value[HEAD:_BODY])
@@ -182,6 +195,21 @@ def decode(value: bytes) -> Record:
     )
 
 
+def moment(ms: int) -> int:
+    """A time that fits its 13 digits: a pipeline's record may claim any."""
+    return min(max(ms, 0), 9_999_999_999_999)
+
+
+def number(version: int) -> int:
+    """A version that fits its 8 digits; there is none so high."""
+    return min(max(version, 0), 99_999_999)
+
+
 def is_terminal(value: bytes) -> bool:
     """Whether a record's value, or its head, is of a job that ended."""
     return value[:1] in b"SFCX"
+
+
+def _readable(text: str) -> str:
+    """Without lone surrogates, which no encoding has."""
+    return text.encode("utf-8", "replace").decode()

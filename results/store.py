@@ -182,9 +182,8 @@ class Store:
 def _running(request: protocol.ClaimRequest) -> bytes:
     """The value of a first start: records.head and body in one, as this is the hot path."""
     packed = records.pack(request.details)
-    return b"R10%b%08d%013d%026d%08d%b" % (
-        request.token.encode(), request.version, request.created_at, 0, len(packed), packed,
-    )  # fmt: skip
+    version, created_at = records.number(request.version), records.moment(request.created_at)
+    return b"R10%b%08d%013d%026d%08d%b" % (request.token.encode(), version, created_at, 0, len(packed), packed)
 
 
 def _deadline(request: protocol.ClaimRequest, now_ms: int) -> int:

@@ -71,25 +71,28 @@ def job(job_id: str, model: str, record: records.Record, *, ours: bool, output: 
     details = record.details
     succeeded = record.status is jobs.Status.SUCCEEDED
     timings = details.timings
-    return _encode(
-        Job(
-            id=job_id,
-            model=model,
-            version=record.version,
-            status=record.status.value,
-            output=_output(record) if output else msgspec.UNSET,
-            output_media_type=details.media or msgspec.UNSET,
-            error=None if record.error is None else Error(record.error.type.value, record.error.message),
-            attempt=record.starts,
-            cached=details.cached,
-            created_at=iso(record.created_at),
-            started_at=None if details.started_at is None else iso(details.started_at),
-            completed_at=None if record.completed_at is None else iso(record.completed_at),
-            timings=None if timings is None else _timings(timings),
-            metadata=details.metadata,
-            urls=_urls(job_id, model, ours=ours, output=succeeded),
-        )
+    made = Job(
+        id=job_id,
+        model=model,
+        version=record.version,
+        status=record.status.value,
+        output=_output(record) if output else msgspec.UNSET,
+        output_media_type=details.media or msgspec.UNSET,
+        error=None if record.error is None else Error(record.error.type.value, record.error.message),
+        attempt=record.starts,
+        cached=details.cached,
+        created_at=iso(record.created_at),
+        started_at=None if details.started_at is None else iso(details.started_at),
+        completed_at=None if record.completed_at is None else iso(record.completed_at),
+        timings=None if timings is None else _timings(timings),
+        metadata=details.metadata,
+        urls=_urls(job_id, model, ours=ours, output=succeeded),
     )
+    try:
+        return _encode(made)
+    except records.UNKEPT:
+        # metadata of a msgpack record that JSON has no words for
+        return _encode(msgspec.structs.replace(made, metadata=None))
 
 
 def queued(job_id: str, model: str, created_ms: int) -> bytes:

@@ -249,6 +249,23 @@ async def test_large_batches_go_through(kept: protocol.Store, model: str) -> Non
     assert await kept.ids_of_record(A, model, 1, 2) == ids
 
 
+@pytest.mark.parametrize(
+    ("claimed", "kept_as"), [(-5, 0), (1 << 60, 9_999_999_999_999), (0, 0)], ids=["negative", "huge", "zero"]
+)
+async def test_a_pipelines_odd_times_and_versions_do_no_harm(
+    kept: protocol.Store, model: str, claimed: int, kept_as: int
+) -> None:
+    await claim(kept, model, request("odd", created_at=claimed, version=1 << 40), request("even"))
+
+    assert await kept.finish(A, model, [end("odd"), end("even")]) == [True, True]
+
+    odd, even = await kept.fetch_many(A, model, ["odd", "even"])
+    assert odd is not None
+    assert even is not None
+    assert (odd.created_at, odd.version, odd.output) == (kept_as, 99_999_999, b"[1]")
+    assert even.output == b"[1]"
+
+
 async def test_nothing_is_nothing(kept: protocol.Store, model: str) -> None:
     assert await claim(kept, model) == []
     assert await kept.finish(A, model, []) == []
