@@ -3,7 +3,7 @@
 The input keeps the client's own JSON text. Typed decoders check it at C speed; nothing here builds it twice.
 """
 
-import datetime
+import datetime as dt
 import math
 from typing import Annotated, Any, Final
 
@@ -23,7 +23,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The id that a 503 carried: the same job again, run once."""
     version: Annotated[int, msgspec.Meta(ge=1)] | None = None
     timeout: Annotated[float, msgspec.Meta(gt=0, le=86400)] | None = None
-    deadline: datetime.datetime | float | None = None
+    deadline: dt.datetime | float | None = None
     metadata: dict[str, Any] | None = None
     webhook: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
     webhook_events: list[jobs.Status] | None = None
@@ -83,12 +83,12 @@ EXPECTED: Final[dict[jobs.InputType, str]] = {
 """What a model's input type asks for, in words."""
 
 
-def deadline_ms(deadline: datetime.datetime | float | None) -> int | None:
+def deadline_ms(deadline: dt.datetime | float | None) -> int | None:
     """A deadline as Unix milliseconds: an RFC 3339 time (without a zone: UTC) or Unix seconds. Raises InvalidJob."""
     if deadline is None:
         return None
-    if isinstance(deadline, datetime.datetime):
-        aware = deadline if deadline.tzinfo else deadline.replace(tzinfo=datetime.UTC)
+    if isinstance(deadline, dt.datetime):
+        aware = deadline if deadline.tzinfo else deadline.replace(tzinfo=dt.UTC)
         return int(aware.timestamp() * 1000)
     if not math.isfinite(deadline) or not 0 < deadline < 1e11:
         raise errors.InvalidJob("deadline must be an RFC 3339 time or Unix seconds")

@@ -1,11 +1,12 @@
 """Jobs into Kafka: kafka-python's producer behind asyncio. The only kafka import of ingest.
 
-A job is accepted when Kafka acknowledged it with acks=all. Jobs of one topic that arrive while two records of that topic
-are on their way share the next record, so that the cost of a record is paid once for all of them; an idle topic's job goes
-out at once. Memory is bounded by a byte budget; the wait by one timeout, whatever Kafka does.
+A job is accepted when Kafka acknowledged it with acks=all. Jobs of one topic that arrive while two records of it are on
+their way share the next record, so that the cost of a record is paid once for all of them; an idle topic's job goes out
+at once. Memory is bounded by a byte budget; the wait by one timeout, whatever Kafka does.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,9 +97,7 @@ class Producer:
         waiting = _Waiting(content, loop.create_future())
         self._budget -= len(content)
         try:
-            lane = self._lanes.get(topic)
-            if lane is None:
-                lane = self._lanes[topic] = _Lane()
+            lane = self._lanes.setdefault(topic, _Lane())
             lane.jobs.append(waiting)
             if not lane.scheduled and lane.in_flight < IN_FLIGHT:
                 lane.scheduled = True
@@ -113,7 +112,7 @@ class Producer:
             self._budget += len(content)
 
     async def warm(self, topic: str) -> None:
-        """Learn a topic's partitions off the loop, so that `send` never has to wait for them. Raises KafkaUnavailable."""
+        """Learn a topic's partitions off the loop, so that `send` never waits for them. Raises KafkaUnavailable."""
         if self._producer is None:
             raise errors.KafkaUnavailable
         try:
@@ -234,7 +233,7 @@ def _crossing(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *argum
 
     def cross(result: Any) -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(call, *arguments, result)
+            loop.call_soon_threadsafe(functools.partial(call, *arguments, result))
 
     return cross
 

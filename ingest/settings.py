@@ -15,6 +15,6 @@ class Settings(settings.Base):
     ingest_predict_wait: float = pydantic.Field(30.0, gt=0)
     """Seconds that POST …/predict waits before it answers 202."""
     ingest_buffer: int = pydantic.Field(64 << 20, ge=1 << 20)
-    """Bytes waiting for Kafka's acknowledgement at most; past it a POST is 503 at once, so that memory stays bounded."""
+    """Bytes waiting for Kafka's acknowledgement at most; past it a POST is 503 at once: memory stays bounded."""
     ingest_ack_timeout: float = pydantic.Field(2.5, gt=0.5)
     """Seconds within which Kafka must acknowledge; past it the POST is 503 with the job's id."""

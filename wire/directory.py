@@ -65,6 +65,10 @@ class Directory:
         """Every endpoint of an account, by name."""
         return sorted((e for e in self._by_name.values() if e.account == account), key=lambda e: e.model)
 
+    def every(self) -> list[specs.Endpoint]:
+        """Every endpoint of every account."""
+        return list(self._by_uid.values())
+
     async def fresh(self) -> None:
         """Refresh now, after a miss, unless that was just done."""
         if time.monotonic() - self._refreshed >= MISS_INTERVAL:

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from workers import jobs
 
 
-def take(waiting: deque[jobs.Job], *, limit: int, version_of: Callable[[jobs.Job], int]) -> tuple[int, list[jobs.Job]]:
-    """Remove and return the next batch and its version: the first job, and up to `limit` behind it that share it.
-
-    Jobs of another version keep their places. `waiting` must not be empty.
+def take(
+    waiting: deque[jobs.Job], *, limit_of: Callable[[int], int], version_of: Callable[[jobs.Job], int]
+) -> tuple[int, list[jobs.Job]]:
+    """Remove and return the next batch and its version: the first job, and those behind it that share its version,
+    `limit_of(version)` together at most. Jobs of another version keep their places. `waiting` must not be empty.
     """
     first = waiting.popleft()
     version = version_of(first)
-    batch = [first]
+    batch, limit = [first], limit_of(version)
     passed: list[jobs.Job] = []
     while waiting and len(batch) < limit:
         job = waiting.popleft()

@@ -4,7 +4,7 @@ from wire import envelope, names
 from workers import source
 
 
-class Batch:
+class Held:
     """A fetched record and how many of its jobs are unfinished: it is finished when all are."""
 
     __slots__ = ("record", "remaining")
@@ -17,7 +17,18 @@ class Batch:
 class Job:
     """One job on its way through the worker."""
 
-    __slots__ = ("accepted_at", "deadline", "envelope", "id", "invalid", "ours", "place", "received", "record", "twins")
+    __slots__ = (
+        "accepted_at",
+        "envelope",
+        "expires_at",
+        "id",
+        "invalid",
+        "ours",
+        "place",
+        "received",
+        "record",
+        "twins",
+    )
 
     def __init__(
         self,
@@ -26,7 +37,7 @@ class Job:
         ours: bool,
         content: envelope.Envelope | None,
         invalid: str | None,
-        record: Batch,
+        record: Held,
         place: int,
         received: float,
         max_age: float,
@@ -43,10 +54,10 @@ class Job:
         self.received = received
         """Monotonic seconds at which this worker fetched it."""
         stamp = record.record.timestamp
-        self.accepted_at = (content.accepted_at if content and content.accepted_at else None) or stamp
-        age_limit = stamp + int(max_age * 1000)
-        self.deadline = min(content.deadline, age_limit) if content and content.deadline else age_limit
-        """Unix milliseconds after which it never starts: its own, or the model's maximum age."""
+        self.accepted_at = content.accepted_at if ours and content and content.accepted_at else stamp
+        """Unix milliseconds. A pipeline's own clock is not believed: the broker's stamp counts."""
+        self.expires_at = stamp + int(max_age * 1000)
+        """Unix milliseconds at which its maximum age is over."""
         self.twins: list[Job] = []
         """Records of the same id that arrived while this one was on its way; they finish with it."""
 
@@ -54,7 +65,7 @@ class Job:
 def read(record: source.Record, *, topic_uuid: str, received: float, max_age: float) -> list[Job]:
     """The jobs of a record, in order. What is no job becomes one with `invalid`, so that it too reaches an end."""
     contents = envelope.decode_record(record.value)
-    batch = Batch(record, len(contents))
+    held = Held(record, len(contents))
     header_id = _header(record, "panini-id") if len(contents) == 1 and record.headers else None
     found = []
     for place, content in enumerate(contents):
@@ -67,7 +78,7 @@ def read(record: source.Record, *, topic_uuid: str, received: float, max_age: fl
                 ours=own is not None and own.startswith("j_"),
                 content=None if isinstance(content, envelope.Invalid) else content,
                 invalid=invalid,
-                record=batch,
+                record=held,
                 place=place,
                 received=received,
                 max_age=max_age,

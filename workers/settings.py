@@ -1,5 +1,7 @@
 """Settings of a worker process."""
 
+import pathlib
+
 import pydantic
 
 from wire import settings
@@ -8,13 +10,15 @@ from wire import settings
 class Settings(settings.Base):
     """How a worker consumes and batches."""
 
-    worker_max_batch: int = pydantic.Field(64, ge=1, le=10_000)
+    home: pathlib.Path = pathlib.Path(".panini")
+    """Folder of everything Panini keeps; a worker puts versions, environments and caches there."""
+    worker_max_batch: int = pydantic.Field(default=64, ge=1, le=1000)
     """Jobs handed to a runner at once, at most; a version's own `max_batch` may be smaller."""
-    worker_queue: int = pydantic.Field(2000, ge=1)
+    worker_queue: int = pydantic.Field(default=2000, ge=1)
     """Jobs held in memory before fetching pauses. Bounds what a rebalance gives back."""
-    worker_in_flight: int = pydantic.Field(2, ge=1, le=8)
-    """Batches on their way through claim, predict and finish at once, so that storing one overlaps predicting the next."""
-    worker_drain: float = pydantic.Field(30.0, ge=0)
+    worker_in_flight: int = pydantic.Field(default=2, ge=1, le=8)
+    """Batches between claim and finish at once, so that storing one overlaps predicting the next."""
+    worker_drain: float = pydantic.Field(default=30.0, ge=0)
     """Seconds that a stopping worker, or one whose partitions are taken, waits for running batches."""
-    worker_session_timeout: float = pydantic.Field(10.0, ge=6)
+    worker_session_timeout: float = pydantic.Field(default=10.0, ge=6)
     """Seconds without a heartbeat after which Kafka gives a worker's partitions to another."""

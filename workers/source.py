@@ -1,10 +1,10 @@
 """The source: records of a model's topics, fetched by faust's consumer straight into our hands.
 
 The only module that knows faust (and the aiokafka and mode below it). Faust keeps the group, the rebalances and the
-commit timer; its streams are not used, because `stream.take()` acks a batch whose body raised, and its offset bookkeeping
-is replaced, because `Consumer._new_offset` can skip an unacked offset. Offsets are kept by `workers.offsets` instead.
-The consumer runs on the worker's own loop, not in a thread: nothing blocks that loop (predict is in a child process), and
-a fetch then costs no hop between threads.
+commit timer; its streams are not used, because `stream.take()` acks a batch whose body raised, and its bookkeeping of
+offsets is replaced, because `Consumer._new_offset` can skip an unacked one: `workers.offsets` keeps them instead. The
+consumer runs on the worker's own loop, not in a thread: nothing blocks that loop (predict is in a child process), and a
+fetch then costs no hop between threads.
 
 Private names of faust are used here; `check_library()` proves at import that they are what this module was written for.
 """
@@ -175,7 +175,7 @@ class _Boot(faust.app.base.BootStrategy):
         return ()
 
     def tables(self) -> Iterable[mode.ServiceT]:
-        return [self.app._fetcher]  # noqa: SLF001  started last, where the table manager would start it
+        return [self.app._fetcher]  # type: ignore[attr-defined]  # noqa: SLF001  faust's table manager starts it
 
 
 class _App(faust.App):
@@ -193,6 +193,12 @@ class _App(faust.App):
     def _new_conductor(self) -> Any:
         return _Conductor(self)
 
+    def on_rebalance_return(self) -> None:
+        """There are no sensors to tell."""
+
+    def on_rebalance_end(self) -> None:
+        self.rebalancing = False
+
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Before a rebalance: stop fetching, let what runs finish, commit. Then nothing of ours is assigned."""
         consumer = self.consumer
@@ -203,7 +209,7 @@ class _App(faust.App):
         self.source.partitions.clear()
         log.debug("revoked %s", sorted(revoked))
 
-    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:  # noqa: ARG002  faust's
         """After a rebalance: the fetch positions are at the committed offsets already; begin."""
         self.source.generation += 1
         self.source.partitions = {TP(tp.topic, tp.partition): offsets.Partition() for tp in assigned}
@@ -299,26 +305,26 @@ class _Consumer(driver.Consumer):
         return _InLoop(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: mode.ServiceT) -> None:
-        source: Source = self.app.source
+        source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
         aio = self._thread._ensure_consumer()  # noqa: SLF001  faust's own name for the library's consumer
         while not (self.should_stop or fetcher.should_stop):
             await source.handlers.room()
             if not (self.flow_active and source.partitions):
                 self.can_resume_flow.clear()
-                await self.wait(self.can_resume_flow)
+                await self.can_resume_flow.wait()
                 continue
             generation = source.generation
             try:
                 fetched = await self._thread._fetch_records(  # noqa: SLF001
                     aio, self._get_active_partitions() or set(), timeout=1.0, max_records=source.max_records
                 )
-            except driver.ConsumerStoppedError:
+            except aiokafka.errors.ConsumerStoppedError:
                 return
             if generation == source.generation and self.flow_active:
                 _deliver(source, fetched)
 
-    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        source: Source = self.app.source
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002  faust's
+        source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
         self._note_positions(source)
         due = {tp: offset for tp, kept in source.partitions.items() if (offset := kept.committable()) is not None}
         if not due:

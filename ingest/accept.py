@@ -1,0 +1,219 @@
+"""Accepting a job: check, name, write to Kafka, answer. Independent of the web framework.
+
+    POST → who calls → which model → is the input right → id → one produce, acknowledged → 202, or wait for the end
+
+Accepting depends on Kafka alone: keys and models come from the directory's last snapshot, and Redis is asked for nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from ingest import bodies, errors, producer
+from results import records, views, waiting
+from wire import envelope, ids, jobs, names, problems, specs
+
+RETRY_AFTER: Final = "1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What the request's headers ask for."""
+
+    wait: float | None = None
+    """Seconds to wait for the job's end; None: answer 202 at once."""
+    traceparent: str | None = None
+
+
+class Acceptor:
+    """Turns requests into jobs; one a process, at `app.state.acceptor`."""
+
+    def __init__(
+        self,
+        *,
+        signer: ids.Signer,
+        kafka: producer.Producer,
+        waiters: waiting.Waiters,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._signer = signer
+        self._kafka = kafka
+        self._waiters = waiters
+        self._clock_ms = clock_ms
+
+    async def submit(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
+        """Accept one job for `endpoint`. Raises Problem for what the client or Kafka did wrong."""
+        job_id, ended = await self._accept(endpoint, raw, wanted)
+        if ended is None:
+            return self._accepted(job_id, endpoint, wanted)
+        body = views.job(job_id, endpoint.model, ended, ours=True)
+        return Reply(status=200, body=body, headers=_applied(wanted))
+
+    async def predict(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
+        """The original Panini call: the output itself, 202 past the wait, a problem where the job failed."""
+        job_id, ended = await self._accept(endpoint, raw, wanted)
+        if ended is None:
+            return self._accepted(job_id, endpoint, wanted)
+        if ended.status is jobs.Status.SUCCEEDED:
+            return Reply(status=200, body=views.predicted(job_id, ended), headers=_applied(wanted))
+        raise failed(job_id, ended)
+
+    async def _accept(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> tuple[str, records.Record | None]:
+        """Write the job; with a wait, its record too if it ended in time."""
+        content = self._envelope(endpoint, raw, wanted)
+        job_id = content.id or ""
+        if wanted.wait is None:
+            await self._produce(endpoint, content)
+            return job_id, None
+        expected = self._waiters.expect(endpoint.account, endpoint.model, job_id)
+        try:
+            await self._produce(endpoint, content)
+            async with asyncio.timeout(wanted.wait):
+                return job_id, records.decode(await expected)
+        except TimeoutError:
+            return job_id, None
+        finally:
+            expected.cancel()
+
+    def _accepted(self, job_id: str, endpoint: specs.Endpoint, wanted: Wanted) -> Reply:
+        own = views.address(job_id, endpoint.model, ours=True)
+        headers = {"Location": own, "Retry-After": RETRY_AFTER} | _applied(wanted)
+        return Reply(status=202, body=views.queued(job_id, endpoint.model, self._clock_ms()), headers=headers)
+
+    def _envelope(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> envelope.Envelope:
+        if endpoint.live is None:
+            raise not_live(endpoint)
+        try:
+            body = bodies.parse(raw)
+            content = bodies.opaque_input(body.input, endpoint.input)
+            deadline = bodies.deadline_ms(body.deadline)
+        except errors.InvalidJob as error:
+            raise problems.Problem(
+                422,
+                "Not a job",
+                f'{error}. {endpoint.model} takes {bodies.EXPECTED[endpoint.input]} as "input".',
+            ) from error
+        now = self._clock_ms()
+        return envelope.Envelope(
+            id=self._job_id(endpoint, body.id, now),
+            input=content,
+            version=body.version,
+            accepted_at=now,
+            deadline=deadline,
+            timeout=body.timeout,
+            metadata=_small(body.metadata),
+            webhook=self._webhook(endpoint, body),
+            reply_to=_allowed(endpoint, body.reply_to),
+            notify=self._waiters.channel if wanted.wait is not None else None,
+            traceparent=wanted.traceparent,
+            cache=body.cache,
+        )
+
+    def _job_id(self, endpoint: specs.Endpoint, named: str | None, now: int) -> str:
+        if named is None:
+            return self._signer.new(model_uid=endpoint.model_uid, account_uid=endpoint.account_uid, now_ms=now)
+        parsed = ids.parse(named)
+        if (
+            parsed is None
+            or parsed.model_uid != endpoint.model_uid
+            or not self._signer.verify(parsed, account_uid=endpoint.account_uid)
+        ):
+            raise problems.Problem(
+                422,
+                "Not an id of this model",
+                "id may only repeat the one that a 503 carried; for an id of your own use the Idempotency-Key header",
+            )
+        return named
+
+    def _webhook(self, endpoint: specs.Endpoint, body: bodies.Body) -> envelope.Webhook | None:
+        url = body.webhook or endpoint.webhook
+        if url is None:
+            return None
+        events = [status.value for status in body.webhook_events] if body.webhook_events else None
+        return envelope.Webhook(url=url, events=events)
+
+    async def _produce(self, endpoint: specs.Endpoint, content: envelope.Envelope) -> producer.Place:
+        encoded = envelope.encode(content)
+        if len(encoded) > endpoint.max_job_bytes:
+            raise problems.Problem(
+                413,
+                "Job too large",
+                f"the job is {len(encoded)} bytes, {endpoint.model} takes {endpoint.max_job_bytes}; "
+                "send a reference to the data instead",
+            )
+        try:
+            return await self._kafka.accept(names.jobs_topic(endpoint.account, endpoint.model), encoded)
+        except errors.KafkaUnavailable as error:
+            raise problems.Problem(
+                503,
+                "Kafka does not answer",
+                "the job may not have been kept; send it again with this id in the body, and it runs once",
+                headers={"Retry-After": RETRY_AFTER},
+                id=content.id,
+            ) from error
+        except errors.Full as error:
+            raise problems.Problem(
+                503,
+                "Too many jobs at once",
+                "this process holds all the unacknowledged jobs it may; send it again later",
+                headers={"Retry-After": RETRY_AFTER},
+                id=content.id,
+            ) from error
+
+
+def _applied(wanted: Wanted) -> dict[str, str]:
+    return {} if wanted.wait is None else {"Preference-Applied": f"wait={wanted.wait:g}"}
+
+
+def not_live(endpoint: specs.Endpoint) -> problems.Problem:
+    """A model without a live version takes no jobs yet."""
+    detail = (
+        f"version 1 of {endpoint.model} is being built; `panini logs {endpoint.model} -f` shows it"
+        if endpoint.building
+        else f"no version of {endpoint.model} passed its check; `panini logs {endpoint.model}` says why"
+    )
+    headers = {"Retry-After": "5"} if endpoint.building else {}
+    return problems.Problem(409, "Model has no live version", detail, headers=headers, error_type="model_unavailable")
+
+
+def failed(job_id: str, record: records.Record) -> problems.Problem:
+    """A job that ended without an output, as the answer of POST …/predict."""
+    why = record.error
+    kind = why.type if why is not None else None
+    status = 422 if kind == jobs.ErrorType.INVALID_INPUT else 504 if kind == jobs.ErrorType.TIMEOUT else 500
+    return problems.Problem(
+        status,
+        f"The job {record.status}",
+        why.message if why is not None else f"it is {record.status}",
+        query_id=job_id,
+        error_type=kind,
+        job=f"/v1/jobs/{job_id}",
+    )
+
+
+def _small(metadata: dict[str, object] | None) -> dict[str, object] | None:
+    if metadata is not None and len(msgspec.msgpack.encode(metadata)) > bodies.MAX_METADATA:
+        raise problems.Problem(422, "Metadata too large", f"metadata may take {bodies.MAX_METADATA} bytes")
+    return metadata
+
+
+def _allowed(endpoint: specs.Endpoint, topic: str | None) -> str | None:
+    if topic is not None and topic not in endpoint.reply_topics:
+        raise problems.Problem(
+            422, "Topic not allowed", f"{topic!r} is not in the reply topics of {endpoint.model}; its author may add it"
+        )
+    return topic

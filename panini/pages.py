@@ -1,0 +1,25 @@
+"""What every process answers about itself: whether it lives, and whether it can do its work."""
+
+import fastapi
+from fastapi.responses import JSONResponse
+
+router = fastapi.APIRouter(tags=["process"])
+
+
+@router.get("/healthz", summary="Whether the process lives")
+async def healthz() -> dict[str, str]:
+    """Always ok while the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Whether the process can do its work", responses={503: {"description": "Not yet"}})
+async def readyz(request: fastapi.Request) -> JSONResponse:
+    """Keys and models are known, and Kafka answered where jobs are accepted."""
+    state = request.app.state
+    missing = []
+    if not state.directory.loaded:
+        missing.append("registry")
+    if hasattr(state, "producer") and not state.producer.connected:
+        missing.append("kafka")
+    body = {"status": "waiting", "for": missing} if missing else {"status": "ok"}
+    return JSONResponse(body, status_code=503 if missing else 200)

@@ -1,0 +1,257 @@
+"""A worker process: one member of one model's consumer group, from start to drain.
+
+startup → main loop (watch the registry: build what is new, follow what is live) → drain → shutdown
+"""
+
+import asyncio
+import contextlib
+import logging
+import pathlib
+import signal
+from collections.abc import Callable, Iterator
+
+from registry import client
+from registry import errors as registry_errors
+from results import link, store
+from wire import names, specs
+from wire import settings as wire_settings
+from workers import building, errors, fleet, folders, host, pipeline, runner_settings, settings, shipping, source
+
+log = logging.getLogger(__name__)
+
+WATCH = 5.0
+"""Seconds one question to the registry waits for a change: it answers at once when there is one."""
+
+
+class Worker:
+    """Runs until it is told to stop, its model is removed, or its consumer fails."""
+
+    def __init__(
+        self,
+        account: str,
+        model: str,
+        *,
+        options: settings.Settings,
+        runners: runner_settings.RunnerSettings,
+        connections: wire_settings.Connections,
+        service: wire_settings.Service,
+    ) -> None:
+        self.account = account
+        self.name = model
+        self._options = options
+        self._runner_options = runners
+        self._registry = client.Client(service.registry, service.internal_token.get_secret_value())
+        self._link = link.Link(connections)
+        self._connections = connections
+        self._home = folders.Folders(home=options.home.absolute(), owner=f"{account}.{model}")
+        self._etag: str | None = None
+        self._spec: specs.Model | None = None
+        self._stopping = asyncio.Event()
+        self._built: set[int] = set()
+        self._building: asyncio.Task[None] | None = None
+        self._shipper = shipping.Shipper(self._registry, account, model)
+        self._host = host.LocalHost(runners)
+        self._fleet = fleet.Fleet(
+            model=self._model, runs_on=self._host, prepare=self._prepare, log_line=self._shipper.put
+        )
+        self._pipeline = pipeline.Pipeline(
+            model=self._model,
+            store=store.Store(self._link),
+            versions=self._fleet,
+            finished=lambda record: self._source.finished(record),
+            max_batch=options.worker_max_batch,
+            max_queue=options.worker_queue,
+            in_flight=options.worker_in_flight,
+            drain=options.worker_drain,
+        )
+        self._source = source.Source(
+            connections=connections,
+            group=names.group(account, model),
+            topics=[names.jobs_topic(account, model)],
+            handlers=source.Handlers(
+                records=self._pipeline.receive, room=self._pipeline.room, revoked=self._pipeline.revoked
+            ),
+            datadir=str(self._home.scratch),
+            session_timeout=options.worker_session_timeout,
+            rebalance_timeout=options.worker_drain + 60,
+        )
+
+    async def serve(self) -> int:
+        """Run; the process's exit code: 0 stopped or removed, 1 the consumer failed."""
+        with _signals(self._stop_asked):
+            tasks = [asyncio.create_task(self._shipper.run())]
+            try:
+                if not await self._startup():
+                    return 0
+                tasks.append(asyncio.create_task(self._pipeline.run()))
+                return await self._main_loop()
+            finally:
+                await self._drain()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self._shutdown()
+
+    # -- verbs -------------------------------------------------------------------------------------------------
+
+    async def _startup(self) -> bool:
+        """Learn the model; join the group while the live version loads. False: the model is gone."""
+        await asyncio.to_thread(self._home.scratch.mkdir, parents=True, exist_ok=True)
+        while self._spec is None:
+            try:
+                await self._refresh(wait=0)
+            except registry_errors.NotFound:
+                return False
+            except registry_errors.RegistryUnavailable as error:
+                log.warning("the registry does not answer, trying again: %s", error)
+                if await self._stopped(within=0.5):
+                    return False
+        await asyncio.gather(self._source.start(), self._follow())
+        return True
+
+    async def _main_loop(self) -> int:
+        while not self._stopping.is_set():
+            if self._source.failed is not None:
+                log.error("the consumer failed: %r", self._source.failed)
+                return 1
+            watch = asyncio.create_task(self._refresh(wait=WATCH))
+            stop = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait({watch, stop}, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            if not watch.done():
+                watch.cancel()
+                break
+            try:
+                changed = watch.result()
+            except registry_errors.NotFound:
+                log.info("the model was removed")
+                return 0
+            except registry_errors.RegistryError as error:
+                log.warning("the registry does not answer, going on with what is loaded: %s", error)
+                await self._stopped(within=1.0)
+                continue
+            if changed:
+                await self._follow()
+            await self._fleet.tidy()
+        return 0
+
+    async def _drain(self) -> None:
+        """Start nothing more, store and commit what runs, leave the group."""
+        if self._building is not None:
+            self._building.cancel()
+            await asyncio.gather(self._building, return_exceptions=True)
+        await self._pipeline.drain()
+        await self._source.stop()
+
+    async def _shutdown(self) -> None:
+        await self._fleet.stop()
+        await self._shipper.flush()
+        await self._registry.close()
+        await self._link.aclose()
+
+    # -- following the registry --------------------------------------------------------------------------------
+
+    def _model(self) -> specs.Model:
+        assert self._spec is not None  # noqa: S101  nothing asks before startup learned it
+        return self._spec
+
+    async def _refresh(self, *, wait: float) -> bool:
+        found = await self._registry.model(self.account, self.name, self._etag, wait=wait)
+        if found is None:
+            return False
+        self._etag, self._spec = found.etag, found.model
+        return True
+
+    async def _follow(self) -> None:
+        """Do what the registry's word asks for: switch to the live version, build a new one."""
+        model = self._model()
+        if model.live is not None and model.live != self._fleet.live:
+            await self._fleet.go_live(model.live)
+        if self._building is None or self._building.done():
+            waiting = [
+                version
+                for version in model.versions
+                if version.state is specs.VersionState.BUILDING and version.version not in self._built
+            ]
+            if waiting:
+                self._building = asyncio.create_task(self._build(min(waiting, key=lambda version: version.version)))
+                self._building.add_done_callback(self._build_ended)
+
+    def _build_ended(self, task: asyncio.Task[None]) -> None:
+        self._building = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a build ended with an error of ours", exc_info=error)
+        self._etag = None  # look again at once: another version may wait
+
+    async def _build(self, version: specs.Version) -> None:
+        number = version.version
+
+        def tell(line: str) -> None:
+            self._shipper.put(number, line)
+
+        try:
+            await building.build(
+                version,
+                fetch_blob=self._fetch,
+                home=self._home,
+                log=tell,
+                environ=self._model().environ,
+                runs_on=self._host,
+                settings=self._runner_options,
+            )
+        except errors.BuildFailed as error:
+            for line in error.traceback.splitlines():
+                tell(line)
+            tell(f"failed at {error.step}: {error.message}")
+            await self._shipper.flush()
+            await self._report_failed(number, error)
+        else:
+            tell("done deploying")
+            await self._shipper.flush()
+            with contextlib.suppress(registry_errors.NotFound, registry_errors.Conflict):
+                await self._registry.passed(self.account, self.name, number)
+        self._built.add(number)
+
+    async def _report_failed(self, number: int, error: errors.BuildFailed) -> None:
+        with contextlib.suppress(registry_errors.NotFound, registry_errors.Conflict):
+            await self._registry.failed(self.account, self.name, number, step=error.step, error=error.message)
+
+    async def _prepare(self, version: specs.Version) -> host.Spec:
+        number = version.version
+        return await building.prepare(
+            version,
+            fetch_blob=self._fetch,
+            home=self._home,
+            log=lambda line: log.info("version %d: %s", number, line),
+            environ=self._model().environ,
+            settings=self._runner_options,
+        )
+
+    async def _fetch(self, sha256: str, path: pathlib.Path) -> None:
+        await self._registry.download(sha256, path)
+
+    # -- signals -----------------------------------------------------------------------------------------------
+
+    def _stop_asked(self) -> None:
+        if self._stopping.is_set():
+            log.warning("told twice to stop: not waiting for running batches")
+            self._pipeline.hurry()
+        self._stopping.set()
+
+    async def _stopped(self, *, within: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), within)
+        return self._stopping.is_set()
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT call `stop`; the former handlers come back afterwards."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
