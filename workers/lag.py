@@ -7,6 +7,8 @@ offsets: those of a sleeping model count until a worker has stepped over them.
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,8 +24,8 @@ from workers import errors
 Model = tuple[str, str]
 """Account and model."""
 
-ATTEMPTS: Final = 3
-"""Tries of one question: a topic may vanish between its steps, a coordinator may move."""
+PAUSE: Final = 0.1
+"""Seconds before a question is repeated that met a topic or coordinator just being made, moved or removed."""
 
 _PASSING: Final = (
     kafka.errors.UnknownTopicOrPartitionError,
@@ -71,17 +73,15 @@ class Lag:
             await asyncio.to_thread(self._forget)
 
     def _of(self, models: list[Model]) -> dict[Model, Backlog]:
-        for attempt in range(ATTEMPTS):
+        until = time.monotonic() + self._timeout
+        while True:
             try:
                 return self._asked(models)
-            except _PASSING as error:
-                if attempt == ATTEMPTS - 1:
+            except (kafka.errors.KafkaError, OSError) as error:
+                if not isinstance(error, _PASSING) or time.monotonic() > until:
                     self._forget()
                     raise self._unknown(error) from error
-            except (kafka.errors.KafkaError, OSError) as error:
-                self._forget()
-                raise self._unknown(error) from error
-        raise AssertionError("unreachable")
+            time.sleep(PAUSE)
 
     def _asked(self, models: list[Model]) -> dict[Model, Backlog]:
         client = self._connected()
@@ -101,7 +101,7 @@ class Lag:
         committed = _committed(client, {names.group(*model): parts for model, parts in mine.items() if parts})
         firsts = client.list_partition_offsets(dict.fromkeys(every, admin.OffsetSpec.EARLIEST))
         ends = client.list_partition_offsets(
-            dict.fromkeys(every, admin.OffsetSpec.LATEST), isolation_level=admin.IsolationLevel.READ_COMMITTED
+            dict.fromkeys(every, admin.OffsetSpec.LATEST), isolation_level="read_committed"
         )
         places = {
             partition: _Place(
@@ -115,6 +115,7 @@ class Lag:
 
     def _connected(self) -> Any:
         if self._client is None:
+            self._knock()
             milliseconds = int(self._timeout * 1000)
             self._client = _Admin(
                 **self._connections.kafka_python(),
@@ -123,6 +124,20 @@ class Lag:
                 request_timeout_ms=milliseconds,
             )
         return self._client
+
+    def _knock(self) -> None:
+        """See first whether any broker listens: at once, where kafka-python asks on and leaves its sockets open."""
+        refusal: OSError | None = None
+        for server in self._connections.kafka.split(","):
+            host, _, port = server.strip().rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=self._timeout).close()
+            except (OSError, ValueError) as error:
+                refusal = OSError(f"{server}: {error}")
+            else:
+                return
+        if refusal is not None:
+            raise refusal
 
     def _forget(self) -> None:
         client, self._client = self._client, None

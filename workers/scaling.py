@@ -101,7 +101,7 @@ def begin(*, at: float, replicas: int) -> State:
 
 
 def step(limits: Limits, state: State, seen: Seen) -> State:
-    """The next state, whose `replicas` is the decision. Up at once, down once the stable window agrees, zero if idle."""
+    """The next state; its `replicas` is the decision. Up at once, down once the stable window agrees, zero if idle."""
     state = _measured(state, seen)
     most = max(min(limits.most, seen.partitions), limits.least, 1)
     work = bool(seen.backlog or seen.parked or seen.building)
