@@ -9,13 +9,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 
 import fastapi
 import fastapi.exceptions
 import starlette.exceptions
 from fastapi.responses import Response
-from starlette.types import ASGIApp
 
 import ingest.routes
 import ingest.settings
@@ -25,7 +24,7 @@ import registry.settings
 import registry.topics
 import results.routes
 from ingest import accept, producer
-from panini import pages
+from panini import keys, pages
 from registry import client, service
 from results import answers, link, store, sweep, waiting
 from wire import directory, ids, problems
@@ -87,8 +86,18 @@ async def _registry(
     await kept.start()
     stack.push_async_callback(kept.close)
     app.state.registry = kept
-    app.state.first_key = await kept.bootstrap()
+    await keys.settle(kept, getattr(app.state, "key_file", None))
     app.state.directory = directory.Directory(kept.snapshot)
+    await _background(stack, _at_once(kept, app.state.directory))
+
+
+async def _at_once(kept: service.Registry, known: directory.Directory) -> None:
+    """In the registry's own process a change holds at once."""
+    seen = kept.changes.number
+    while True:
+        await kept.changes.wait(seen, 60.0)
+        seen = kept.changes.number
+        await known.refresh()
 
 
 async def _jobs(

@@ -30,10 +30,10 @@ async def caller(request: Request) -> specs.Key:
 
 
 async def endpoint(request: Request, key: specs.Key, model: str) -> specs.Endpoint:
-    """The caller's model. Raises Problem 404, for another tenant's too."""
+    """The caller's model; one that is not live was perhaps made so a moment ago. Raises Problem 404."""
     known: directory.Directory = request.app.state.directory
     found = known.endpoint(key.account, model)
-    if found is None:
+    if found is None or found.live is None:
         await known.fresh()
         found = known.endpoint(key.account, model)
     if found is None:

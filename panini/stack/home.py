@@ -3,11 +3,13 @@
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from panini.stack import errors
 
@@ -70,7 +72,7 @@ class Home:
 
     @property
     def ports_file(self) -> Path:
-        """The ports chosen at the first start."""
+        """The ports chosen at the first start, and the address of the API: for clients and the next start."""
         return self.root / "stack.json"
 
     @property
@@ -173,3 +175,19 @@ def user_cache() -> Path:
     except RuntimeError:  # no such user and no HOME
         return Path(os.devnull) / "panini"
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "panini"
+
+
+def noted(path: Path) -> dict[str, Any]:
+    """What the file of notes holds; nothing where it is missing or damaged, as all of it can be found out anew."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def note(path: Path, more: dict[str, Any]) -> None:
+    """Add to the file of notes, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(noted(path) | more, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(path)

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import socket
 from pathlib import Path
 
@@ -129,6 +128,4 @@ def _load(path: Path) -> dict[str, int]:
 
 
 def _save(path: Path, chosen: dict[str, int]) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"ports": chosen}, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    home.note(path, {"ports": chosen})
