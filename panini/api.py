@@ -93,11 +93,10 @@ async def _registry(
 
 async def _at_once(kept: service.Registry, known: directory.Directory) -> None:
     """In the registry's own process a change holds at once."""
-    seen = kept.changes.number
-    while True:
-        await kept.changes.wait(seen, 60.0)
+    while not kept.changes.released:
         seen = kept.changes.number
         await known.refresh()
+        await kept.changes.wait(seen, 60.0)
 
 
 async def _jobs(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -93,11 +94,8 @@ class Crew:
         gone = [self._workers.pop(name) for name in set(self._workers) - wanted]
         await asyncio.gather(*(worker.end() for worker in gone))
         for account, model in sorted(wanted - set(self._workers)):
-            worker = self._workers[account, model] = Kept(
-                f"worker of {model}",
-                lambda account=account, model=model: self._start(account, model),
-                grace=self._grace,  # type: ignore[misc]
-            )
+            start = functools.partial(self._start, account, model)
+            worker = self._workers[account, model] = Kept(f"worker of {model}", start, grace=self._grace)
             worker.begin()
 
     async def _start(self, account: str, model: str) -> process.Child:

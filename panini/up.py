@@ -269,7 +269,7 @@ def _detached(options: Settings) -> int:
         return 1
     path = place.log("up")
     with path.open("wb") as out:
-        child = subprocess.Popen(  # noqa: S603
+        child = subprocess.Popen(
             [sys.executable, "-m", "panini", "up"],
             stdin=subprocess.DEVNULL,
             stdout=out,

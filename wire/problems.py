@@ -11,7 +11,7 @@ import msgspec
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818  the word of RFC 9457
+class Problem(Exception):
     """A request that ends in an error, with its status, words and headers."""
 
     def __init__(

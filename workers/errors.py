@@ -9,15 +9,15 @@ class ProtocolError(WorkerError):
     """The runner sent something that is no message of the protocol. It is ended; the worker goes on."""
 
 
-class LagUnknown(WorkerError):  # noqa: N818  says what happened
+class LagUnknown(WorkerError):
     """Kafka did not tell how much waits. What was decided before stays."""
 
 
-class StartFailed(WorkerError):  # noqa: N818  says what happened
+class StartFailed(WorkerError):
     """The runner's process could not be started at all: this machine's trouble, not the model's."""
 
 
-class LoadFailed(WorkerError):  # noqa: N818  says what happened
+class LoadFailed(WorkerError):
     """The entry file or its load() raised, or the runner ended while loading."""
 
     def __init__(self, message: str, traceback: str = "") -> None:
@@ -31,7 +31,7 @@ class StartTimeout(LoadFailed):
     """Import and load() took longer than the version's load_timeout."""
 
 
-class BuildFailed(WorkerError):  # noqa: N818  says what happened
+class BuildFailed(WorkerError):
     """A version cannot be run, and where it failed."""
 
     def __init__(self, *, step: str, message: str, traceback: str = "") -> None:
@@ -42,5 +42,5 @@ class BuildFailed(WorkerError):  # noqa: N818  says what happened
         self.traceback = traceback
 
 
-class LibraryChanged(WorkerError):  # noqa: N818  says what happened
+class LibraryChanged(WorkerError):
     """A library is not the one that this code relies on; install the pinned version."""

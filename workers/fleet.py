@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from wire import specs
 from wire import jobs as words
+from wire import specs
 from workers import errors, host, outcomes, quarantine, runners
 
 log = logging.getLogger(__name__)

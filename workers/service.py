@@ -58,7 +58,7 @@ class Worker:
             model=self._model,
             store=store.Store(self._link),
             versions=self._fleet,
-            finished=lambda record: self._source.finished(record),
+            finished=lambda record: self._source.finished(record),  # noqa: PLW0108  made below: each needs the other
             max_batch=options.worker_max_batch,
             max_queue=options.worker_queue,
             in_flight=options.worker_in_flight,

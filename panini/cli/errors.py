@@ -1,5 +1,4 @@
 """The ends of a command that are not well: an exit code, and one line that says the next step."""
-# ruff: noqa: N818 - the names are the codes' meanings
 
 
 class CommandError(Exception):

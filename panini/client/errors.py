@@ -1,5 +1,4 @@
 """What can go wrong between a program and its models; every message says the next step."""
-# ruff: noqa: N818 - "Unreachable" says what is the matter; "Error" behind each name would not say more
 
 from typing import TYPE_CHECKING, Any
 

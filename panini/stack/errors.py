@@ -1,5 +1,4 @@
 """What can go wrong while the local servers are made, started or stopped; every message says the next step."""
-# ruff: noqa: N818 - "HomeBusy" says what is the matter; "Error" behind each name would not say more
 
 
 class StackError(Exception):

@@ -26,7 +26,7 @@ _MAGIC = (
 _MAX_DEPTH = 200
 
 
-class WrongOutput(Exception):  # noqa: N818  becomes an invalid_output
+class WrongOutput(Exception):
     """The output cannot be handed to a client."""
 
 

@@ -32,7 +32,7 @@ _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8,
 _PDEATHSIG, _CAPBSET_DROP, _NO_NEW_PRIVS = 1, 24, 38
 
 
-class Failed(Exception):  # noqa: N818  told on stderr
+class Failed(Exception):
     """A step of the enclosing did not work."""
 
 

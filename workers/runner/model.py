@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Unusable(Exception):  # noqa: N818  becomes a LOAD_FAILED with these words
+class Unusable(Exception):
     """The module does not keep the contract of load and predict."""
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 
-class InvalidInput(Exception):  # noqa: N818  the author's word, DESIGN section 4
+class InvalidInput(Exception):
     """Raise it for an input that can never work: the job fails as invalid_input with these words, without a retry."""
 
 
-class Retry(Exception):  # noqa: N818  the author's word, DESIGN section 4
+class Retry(Exception):
     """Raise it for a trouble that passes: the job is tried again after `after` seconds."""
 
     def __init__(self, message: str = "", *, after: float = 10.0) -> None:

@@ -15,7 +15,7 @@ _KINDS = {"ints": "iu", "floats": "iuf", "doubles": "iuf"}
 _EXAMPLES = {"ints": "[1, 2, 3]", "floats": "[1.0, 2.5]", "doubles": "[1.0, 2.5]"}
 
 
-class WrongInput(Exception):  # noqa: N818  becomes an invalid_input
+class WrongInput(Exception):
     """The input is not what the model takes."""
 
 
