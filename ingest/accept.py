@@ -2,7 +2,7 @@
 
     POST → who calls → which model → is the input right → id → one produce, acknowledged → 202, or wait for the end
 
-Accepting depends on Kafka alone: keys and models come from the directory's last snapshot, and Redis is asked for nothing.
+Accepting depends on Kafka alone: keys and models come from the directory's last snapshot, and Redis is asked nothing.
 """
 
 import asyncio

@@ -1,18 +1,52 @@
-"""Processes that are kept running: restarted with backoff when they die, and one worker for each model."""
+"""Processes that are kept running, restarted with backoff when they die; and the workers of each model, by backlog."""
 
 import asyncio
 import contextlib
 import functools
 import logging
+import pathlib
 import time
 from collections.abc import Awaitable, Callable
+
+import pydantic
 
 from panini.stack import pidfile, process, restart
 from registry import client
 from registry import errors as registry_errors
-from wire import specs
+from wire import settings, specs
+from workers import errors, lag, scaling
 
 log = logging.getLogger(__name__)
+
+
+class Settings(settings.Base):
+    """How many workers a model gets here."""
+
+    scale_least: int = pydantic.Field(default=0, ge=0)
+    """Workers of a model that always run; 0: a model that is not used costs nothing, and wakes up for its next job."""
+    scale_most: int = pydantic.Field(default=2, ge=1)
+    """Workers of a model at most; more than partitions of its topic never run."""
+    scale_target_wait: float = pydantic.Field(default=5.0, gt=0)
+    """Seconds within which a waiting backlog should be gone; decides when another worker is started."""
+    scale_idle: float = pydantic.Field(default=600.0, gt=0)
+    """Seconds without a job after which all but `scale_least` workers stop."""
+    scale_stable: float = pydantic.Field(default=60.0, ge=0)
+    """Seconds for which fewer workers must have been enough before one is stopped."""
+    scale_interval: float = pydantic.Field(default=1.0, gt=0)
+    """Seconds between looks at the backlog; a sleeping model's first job waits so long at most before it wakes."""
+    scale_drain: float = pydantic.Field(default=40.0, ge=0)
+    """Seconds that a worker gets to finish what it runs when it is stopped."""
+
+    def limits(self) -> scaling.Limits:
+        """The same, for the policy."""
+        return scaling.Limits(
+            least=self.scale_least,
+            most=self.scale_most,
+            target_wait=self.scale_target_wait,
+            stable=self.scale_stable,
+            idle=self.scale_idle,
+        )
+
 
 Start = Callable[[], Awaitable[process.Child]]
 """Starts the process anew. Raises StackError where it cannot."""
@@ -62,16 +96,36 @@ class Kept:
 
 
 class Crew:
-    """One worker process a model, following the registry."""
+    """The workers of every model, following the registry and the backlog: the local hand of `workers.scaling`."""
 
-    def __init__(self, registry: client.Client, spec_of: Callable[[str, str], process.Spec], *, grace: float) -> None:
+    def __init__(
+        self,
+        registry: client.Client,
+        backlogs: lag.Lag,
+        spec_of: Callable[[str, str, int], process.Spec],
+        *,
+        options: Settings,
+    ) -> None:
         self._registry = registry
+        self._backlogs = backlogs
         self._spec_of = spec_of
-        self._grace = grace
-        self._workers: dict[Name, Kept] = {}
+        self._options = options
+        self._limits = options.limits()
+        self._squads: dict[Name, _Squad] = {}
+        self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow the registry for ever; cancel to stop, then `end`."""
+        """Follow for ever; cancel to stop, then `end`."""
+        await asyncio.gather(self._watch_registry(), self._watch_backlogs())
+
+    async def end(self) -> None:
+        """Let every worker finish what it runs, and stop it."""
+        squads, self._squads = self._squads, {}
+        await asyncio.gather(*(squad.resize(0) for squad in squads.values()))
+        await self._backlogs.close()
+        await self._registry.close()
+
+    async def _watch_registry(self) -> None:
         etag: str | None = None
         while True:
             try:
@@ -82,31 +136,100 @@ class Crew:
                 continue
             if found is not None:
                 etag = found.etag
-                await self._follow([model for model in found.models if wants_worker(model)])
+                await self._follow({(one.account, one.model): one for one in found.models if wants_worker(one)})
 
-    async def end(self) -> None:
-        """Let every worker finish what it runs, and stop it."""
-        workers, self._workers = self._workers, {}
-        await asyncio.gather(*(worker.end() for worker in workers.values()))
+    async def _watch_backlogs(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), self._options.scale_interval)
+            self._changed.clear()
+            try:
+                found = await self._backlogs.of(self._squads)
+            except errors.LagUnknown as error:
+                log.warning("the backlog is unknown, the workers stay as they are: %s", error)
+                continue
+            await asyncio.gather(*(self._step(name, backlog) for name, backlog in found.items()))
 
-    async def _follow(self, models: list[specs.Model]) -> None:
-        wanted: set[Name] = {(model.account, model.model) for model in models}
-        gone = [self._workers.pop(name) for name in set(self._workers) - wanted]
-        await asyncio.gather(*(worker.end() for worker in gone))
-        for account, model in sorted(wanted - set(self._workers)):
-            start = functools.partial(self._start, account, model)
-            worker = self._workers[account, model] = Kept(f"worker of {model}", start, grace=self._grace)
+    async def _step(self, name: Name, backlog: lag.Backlog) -> None:
+        squad = self._squads.get(name)
+        if squad is None:
+            return
+        seen = scaling.Seen(
+            at=time.monotonic(),
+            backlog=backlog.records,
+            finished=backlog.finished,
+            partitions=backlog.partitions,
+            ready=squad.ready(),
+            parked=backlog.parked,
+            building=squad.building,
+        )
+        before, squad.state = squad.state, scaling.step(self._limits, squad.state, seen)
+        if squad.state.replicas != before.replicas:
+            log.info("%s: %d workers (%s)", name[1], squad.state.replicas, squad.state.why)
+            await squad.resize(squad.state.replicas)
+
+    async def _follow(self, models: dict[Name, specs.Model]) -> None:
+        gone = [self._squads.pop(name) for name in set(self._squads) - set(models)]
+        await asyncio.gather(*(squad.resize(0) for squad in gone))
+        for name, model in models.items():
+            if name not in self._squads:
+                state = scaling.begin(at=time.monotonic(), replicas=0)
+                self._squads[name] = _Squad(name, self._spec_of, self._options.scale_drain, state)
+            self._squads[name].building = is_building(model)
+        self._changed.set()
+
+
+class _Squad:
+    """The workers of one model."""
+
+    def __init__(
+        self, name: Name, spec_of: Callable[[str, str, int], process.Spec], grace: float, state: scaling.State
+    ) -> None:
+        self.state = state
+        self.building = False
+        self._name = name
+        self._spec_of = spec_of
+        self._grace = grace
+        self._workers: list[Kept] = []
+
+    async def resize(self, count: int) -> None:
+        """Start or drain workers until there are `count`."""
+        surplus, self._workers = self._workers[count:], self._workers[:count]
+        await asyncio.gather(*(worker.end() for worker in surplus))
+        for number in range(len(self._workers) + 1, count + 1):
+            worker = Kept(
+                f"worker {number} of {self._name[1]}", functools.partial(self._start, number), grace=self._grace
+            )
+            self._workers.append(worker)
             worker.begin()
 
-    async def _start(self, account: str, model: str) -> process.Child:
-        spec = self._spec_of(account, model)
-        with contextlib.suppress(FileNotFoundError):
-            await pidfile.stop_left(spec.pid_file, name=spec.name, grace=self._grace)
+    def ready(self) -> int:
+        """Workers that are loaded and in the group."""
+        return sum(
+            1
+            for worker in self._workers
+            if worker.child is not None and worker.child.running and ready_file(worker.child.spec).exists()
+        )
+
+    async def _start(self, number: int) -> process.Child:
+        spec = self._spec_of(*self._name, number)
+        await pidfile.stop_left(spec.pid_file, name=spec.name, grace=self._grace)
+        ready_file(spec).unlink(missing_ok=True)
         child = process.Child(spec)
         await child.start()
         return child
 
 
+def ready_file(spec: process.Spec) -> pathlib.Path:
+    """The file that a worker makes once it is loaded and in its group (setting worker_ready_file)."""
+    return spec.pid_file.with_suffix(".ready")
+
+
 def wants_worker(model: specs.Model) -> bool:
     """Whether there is anything to run or to build."""
-    return model.live is not None or any(one.state is specs.VersionState.BUILDING for one in model.versions)
+    return model.live is not None or is_building(model)
+
+
+def is_building(model: specs.Model) -> bool:
+    """Whether a version waits to be built, which a worker does."""
+    return any(one.state is specs.VersionState.BUILDING for one in model.versions)

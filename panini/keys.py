@@ -1,5 +1,6 @@
 """The first API key: made with the registry, handed to its owner once."""
 
+import asyncio
 import logging
 import os
 import pathlib
@@ -17,7 +18,7 @@ async def settle(kept: service.Registry, path: pathlib.Path | None) -> None:
         if made is not None:
             log.warning("the first API key, shown this once: %s", made)
         return
-    if made is None and not path.exists():
+    if made is None and not await asyncio.to_thread(path.exists):
         made = (await kept.create_key(names.DEFAULT_ACCOUNT, "replaces a lost key file")).key
     if made is not None:
         write(path, made)

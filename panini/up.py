@@ -7,6 +7,7 @@ drain: workers finish what runs, then the API, then the engines
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import pathlib
 import signal
@@ -23,6 +24,7 @@ from panini.stack import errors, home, kafka, pidfile, ports, process, secrets, 
 from panini.stack import settings as stack_settings
 from registry import client
 from wire import settings as wire_settings
+from workers import lag
 
 API: Final = "api"
 
@@ -34,8 +36,6 @@ class Settings(stack_settings.Settings):
     """TCP port of the API and the pages on 127.0.0.1."""
     up_example: bool = True
     """Deploy the example model `iris` at the first start of an empty home, where its folder is at hand."""
-    up_drain: float = pydantic.Field(default=40.0, ge=0)
-    """Seconds that a worker gets to finish what it runs when the stack stops."""
     up_began: float | None = None
     """Unix seconds at which the command that led here began (`make up` sets it), for the times that are printed."""
 
@@ -94,7 +94,10 @@ class Stack:
         await self._engines()
         await self._api()
         token = secrets.ensure(self.place.secrets)["panini_internal_token"]
-        self._crew = crew.Crew(client.Client(self.url, token), self._worker_spec, grace=self.options.up_drain)
+        connections = wire_settings.Connections.load(**self._given())
+        self._crew = crew.Crew(
+            client.Client(self.url, token), lag.Lag(connections), self._worker_spec, options=crew.Settings.load()
+        )
         following = asyncio.create_task(self._crew.run())
         try:
             home.note(self.place.ports_file, {"api": self.url, "pid": os.getpid(), "environ": self._environ})
@@ -173,9 +176,15 @@ class Stack:
                 await asyncio.sleep(0.05)
         raise errors.ServerFailed(f"the API does not answer; its log is {self.place.log(API)}")
 
-    def _worker_spec(self, account: str, model: str) -> process.Spec:
-        name = f"worker.{account}.{model}"
-        return self._spec(name, f"the worker of {model}", ["worker", model, "--account", account])
+    def _given(self) -> dict[str, Any]:
+        """Where the engines are, as settings that win over the environment."""
+        return connection_words(self.place, self._environ)
+
+    def _worker_spec(self, account: str, model: str, number: int) -> process.Spec:
+        name = f"worker.{account}.{model}.{number}"
+        spec = self._spec(name, f"worker {number} of {model}", ["worker", model, "--account", account])
+        ready = {"PANINI_WORKER_READY_FILE": str(crew.ready_file(spec))}
+        return dataclasses.replace(spec, env={**(spec.env or {}), **ready})
 
     def _spec(
         self, name: str, words: str, arguments: list[str], *, grace_signal: signal.Signals = signal.SIGTERM
@@ -223,14 +232,7 @@ def status(root: pathlib.Path) -> dict[str, Any]:
     if _holder(place) is None:
         return {"running": False, "home": str(place.root)}
     environ: dict[str, str] = notes.get("environ", {})
-    connections = wire_settings.Connections.load(
-        _secrets_dir=str(place.secrets),
-        **{
-            name: environ[f"PANINI_{name.upper()}"]
-            for name in ("kafka", "kafka_username", "redis")
-            if f"PANINI_{name.upper()}" in environ
-        },
-    )
+    connections = wire_settings.Connections.load(**connection_words(place, environ))
     found: dict[str, Any] = {
         "running": True,
         "api": notes.get("api"),
@@ -245,6 +247,16 @@ def status(root: pathlib.Path) -> dict[str, Any]:
         answer = httpx.get(f"{notes['api']}/v1/models", headers=headers, trust_env=False, timeout=5)
         found["models"] = answer.json()["models"]
     return found
+
+
+def connection_words(place: home.Home, environ: dict[str, str]) -> dict[str, Any]:
+    """The connections of a running stack as settings: what its processes were given, and the home's secrets."""
+    given = {
+        name: environ[f"PANINI_{name.upper()}"]
+        for name in ("kafka", "kafka_username", "redis")
+        if f"PANINI_{name.upper()}" in environ
+    }
+    return {"_secrets_dir": str(place.secrets)} | given
 
 
 def _holder(place: home.Home) -> int | None:

@@ -22,7 +22,7 @@ class Base(pydantic_settings.BaseSettings):
         """Read the environment and the secrets folder now; `given` wins."""
         folder = os.environ.get("PANINI_SECRETS")
         source: dict[str, Any] = {"_secrets_dir": folder} if folder and pathlib.Path(folder).is_dir() else {}
-        return cls(**source, **given)
+        return cls(**source | given)
 
 
 class Connections(Base):

@@ -107,6 +107,8 @@ class Worker:
                 if await self._stopped(within=0.5):
                     return False
         await asyncio.gather(self._source.start(), self._follow())
+        if self._options.worker_ready_file is not None:
+            await asyncio.to_thread(self._options.worker_ready_file.touch)
         return True
 
     async def _main_loop(self) -> int:

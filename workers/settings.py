@@ -22,3 +22,5 @@ class Settings(settings.Base):
     """Seconds that a stopping worker, or one whose partitions are taken, waits for running batches."""
     worker_session_timeout: float = pydantic.Field(default=10.0, ge=6)
     """Seconds without a heartbeat after which Kafka gives a worker's partitions to another."""
+    worker_ready_file: pathlib.Path | None = None
+    """A file that the worker makes once it is loaded and in its group: tells the local supervisor. None: no file."""
