@@ -1,4 +1,4 @@
-"""`panini serve` and `worker`: one process of a production installation."""
+"""`panini serve`, `worker` and `scaler`: one process of a production installation."""
 
 import click
 
@@ -21,3 +21,9 @@ def serve(service: str) -> int:
 def worker(model: str, account: str) -> int:
     """Run a worker of MODEL until it is told to stop. Settings come from PANINI_… variables."""
     return int(later.module("panini.work").run(account, model))
+
+
+@click.command()
+def scaler() -> int:
+    """Keep a Deployment of workers for each model on Kubernetes. Settings come from PANINI_… variables."""
+    return int(later.module("panini.scale").run())

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "job": ("jobs", "Show a job, or wait for its end."),
     "serve": ("processes", "Run one HTTP service, or all of them."),
     "worker": ("processes", "Run a worker of one model."),
+    "scaler": ("processes", "Keep the workers of every model on Kubernetes."),
 }
 """Name → the module of panini.cli that has it, and its line in the help. Their order is the help's."""
 
