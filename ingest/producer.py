@@ -8,6 +8,7 @@ at once. Memory is bounded by a byte budget; the wait by one timeout, whatever K
 import asyncio
 import functools
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +17,7 @@ import kafka
 import kafka.errors
 
 from ingest import errors
-from wire import envelope
+from wire import envelope, metrics
 
 log = logging.getLogger(__name__)
 
@@ -146,16 +147,18 @@ class Producer:
         if producer is None or loop is None:
             self._failed(topic, lane, jobs, errors.KafkaUnavailable())
             return
+        began = time.perf_counter()
         try:
             sent = producer.send(topic, value)
         except (kafka.errors.KafkaError, AssertionError, ValueError) as error:
             self._failed(topic, lane, jobs, error)
             return
-        sent.add_callback(_crossing(loop, self._acknowledged, topic, lane, jobs))
+        sent.add_callback(_crossing(loop, self._acknowledged, topic, lane, jobs, began))
         sent.add_errback(_crossing(loop, self._failed, topic, lane, jobs))
 
-    def _acknowledged(self, topic: str, lane: _Lane, jobs: list[_Waiting], metadata: Any) -> None:
+    def _acknowledged(self, topic: str, lane: _Lane, jobs: list[_Waiting], began: float, metadata: Any) -> None:
         self._failures = 0
+        metrics.PRODUCE_SECONDS.observe(time.perf_counter() - began)
         place = Place(metadata.partition, metadata.offset)
         for job in jobs:
             if not job.accepted.done():

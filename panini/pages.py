@@ -1,7 +1,9 @@
 """What every process answers about itself: whether it lives, and whether it can do its work."""
 
 import fastapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+
+from wire import metrics
 
 router = fastapi.APIRouter(tags=["process"])
 
@@ -23,3 +25,9 @@ async def readyz(request: fastapi.Request) -> JSONResponse:
         missing.append("kafka")
     body = {"status": "waiting", "for": missing} if missing else {"status": "ok"}
     return JSONResponse(body, status_code=503 if missing else 200)
+
+
+@router.get("/metrics", summary="Prometheus metrics of this process", include_in_schema=False)
+async def prometheus() -> Response:
+    """Every metric is listed in wire/metrics.py."""
+    return Response(metrics.text(), media_type=metrics.CONTENT_TYPE)

@@ -4,7 +4,7 @@ import uvloop
 
 from panini import logs
 from wire import settings as wire_settings
-from workers import runner_settings, sandbox, service, settings
+from workers import health, runner_settings, sandbox, service, settings
 
 
 def run(account: str, model: str) -> int:
@@ -22,5 +22,6 @@ async def _serve(account: str, model: str) -> int:
         runners=runner_settings.RunnerSettings.load(),
         connections=wire_settings.Connections.load(),
         service=wire_settings.Service.load(),
+        probes=health.HealthSettings.load(),
     )
     return await worker.serve()

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from wire import jobs as words
-from wire import specs
+from wire import metrics, specs
 from workers import errors, host, outcomes, quarantine, runners
 
 log = logging.getLogger(__name__)
@@ -144,8 +144,10 @@ class Fleet:
                     loaded.runner = await self._spawn(loaded.version)
                 except errors.WorkerError as error:
                     self._log_line(loaded.version.version, f"the runner did not start: {error}")
+                    metrics.RUNNER_STARTS.labels("failed").inc()
                     loaded.starts.failed(time.monotonic())
                 else:
+                    metrics.RUNNER_STARTS.labels("succeeded").inc()
                     loaded.starts.succeeded()
                     return loaded.runner
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from results import errors as store_errors
 from results import protocol, records
 from wire import jobs as words
-from wire import specs
+from wire import metrics, specs
 from workers import batching, bisect, fleet, jobs, outcomes, source
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,6 @@ class Pipeline:
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._hurried = asyncio.Event()
-        self.done = 0
-        """Jobs that this process ended."""
 
     # -- the source's side -------------------------------------------------------------------------------------
 
@@ -74,6 +72,8 @@ class Pipeline:
             self._waiting.extend(
                 jobs.read(record, topic_uuid=model.topic_uuid, received=received, max_age=model.max_age)
             )
+        metrics.RECORDS_FETCHED.inc(len(fetched))
+        metrics.JOBS_WAITING.set(len(self._waiting))
         self._arrived.set()
         if len(self._waiting) >= self._max_queue:
             self._room.clear()
@@ -203,8 +203,13 @@ class Pipeline:
         ]
         stored = await _persist(lambda: self._store.finish(model.account, model.model, ends))
         if not all(stored):
+            metrics.JOBS_FENCED.inc(stored.count(False))
             log.info("%d answers came after another worker's; the first stands", stored.count(False))
-        self.done += len(ends)
+        metrics.BATCH_SIZE.observe(len(group))
+        metrics.PREDICT_SECONDS.observe(predict_ms / 1000)
+        metrics.QUEUED_SECONDS.observe(max(spent.queued_ms or 0 for spent in timings) / 1000)
+        metrics.JOBS_ENDED.labels("succeeded").inc(sum(end.status is words.Status.SUCCEEDED for end in ends))
+        metrics.JOBS_ENDED.labels("failed").inc(sum(end.status is words.Status.FAILED for end in ends))
 
     async def _predict(self, version: int, batch: list[jobs.Job]) -> tuple[list[outcomes.Outcome], float]:
         """An outcome for every job; an input that fails its batch is found by running parts of it again."""
@@ -212,6 +217,7 @@ class Pipeline:
         groups: list[list[jobs.Job]] = [[]]
         for job in batch:
             if job.envelope is None:
+                metrics.RECORDS_INVALID.inc()
                 answers[job.id] = outcomes.Failure(words.ErrorType.INVALID_INPUT, job.invalid or "no job")
             else:
                 groups[0].append(job)
@@ -334,6 +340,7 @@ async def _persist(call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except store_errors.StoreUnavailable as error:
+            metrics.STORE_AWAY.inc()
             log.warning("the store is away, the batch waits for it: %s", error)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 1.0)

@@ -15,7 +15,19 @@ from registry import errors as registry_errors
 from results import link, store
 from wire import names, specs
 from wire import settings as wire_settings
-from workers import building, errors, fleet, folders, host, pipeline, runner_settings, settings, shipping, source
+from workers import (
+    building,
+    errors,
+    fleet,
+    folders,
+    health,
+    host,
+    pipeline,
+    runner_settings,
+    settings,
+    shipping,
+    source,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +47,7 @@ class Worker:
         runners: runner_settings.RunnerSettings,
         connections: wire_settings.Connections,
         service: wire_settings.Service,
+        probes: health.HealthSettings,
     ) -> None:
         self.account = account
         self.name = model
@@ -42,6 +55,7 @@ class Worker:
         self._runner_options = runners
         self._registry = client.Client(service.registry, service.internal_token.get_secret_value())
         self._link = link.Link(connections)
+        self._probes = health.Health(probes, alive=self._broken, ready=self._missing)
         self._connections = connections
         self._home = folders.Folders(home=options.home.absolute(), owner=f"{account}.{model}")
         self._etag: str | None = None
@@ -79,6 +93,7 @@ class Worker:
     async def serve(self) -> int:
         """Run; the process's exit code: 0 stopped or removed, 1 the consumer failed."""
         with _signals(self._stop_asked):
+            await self._probes.start()
             tasks = [asyncio.create_task(self._shipper.run())]
             try:
                 if not await self._startup():
@@ -91,6 +106,15 @@ class Worker:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self._shutdown()
+                await self._probes.stop()
+
+    def _broken(self) -> str | None:
+        return None if self._source.failed is None else f"another process: {self._source.failed!r}"
+
+    def _missing(self) -> str | None:
+        if self._spec is None:
+            return "the registry"
+        return None if self._source.assigned else "partitions of its topic"
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
