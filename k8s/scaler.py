@@ -119,7 +119,7 @@ class Scaler:
             except errors.K8sError as error:
                 self._say("cluster", f"nothing could be looked at or changed, trying again: {error}")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._policy.scaling_interval)
+                await asyncio.wait_for(self._stopping.wait(), self._policy.scale_interval)
 
     async def tick(self) -> None:
         """Look once, and set right what is not as it should be. Raises ClusterUnavailable, Refused."""

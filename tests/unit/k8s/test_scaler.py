@@ -42,7 +42,7 @@ async def test_each_model_gets_a_deployment_and_a_sleeping_one_no_worker() -> No
 
 
 async def test_up_with_the_backlog_and_down_to_zero_when_idle() -> None:
-    given = kit.Kit(kit.model("one"), scaling_target_wait=5, scaling_load=1, scaling_stable=60, scaling_idle=300)
+    given = kit.Kit(kit.model("one"), scale_target_wait=5, scale_load=1, scale_stable=60, scale_idle=300)
     async with following(given.made):
         given.backlogs.waiting("one", 100)
         for _ in range(2):
@@ -112,7 +112,7 @@ async def test_a_removed_models_deployment_is_removed() -> None:
 
 
 async def test_a_scaler_started_anew_goes_on_with_what_runs() -> None:
-    given = kit.Kit(kit.model("one"), scaling_idle=300, scaling_stable=60)
+    given = kit.Kit(kit.model("one"), scale_idle=300, scale_stable=60)
     async with following(given.made):
         given.backlogs.waiting("one", 5)
         await given.tick()
@@ -155,7 +155,7 @@ async def test_the_loop_outlives_an_api_server_that_is_away_and_stops_when_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR)
-    given = kit.Kit(kit.model("one"), scaling_interval=0.001)
+    given = kit.Kit(kit.model("one"), scale_interval=0.001)
     given.cluster.away = True
     running = asyncio.create_task(given.made.serve())
     await kit.until(lambda: bool(caplog.messages))
