@@ -1,7 +1,6 @@
 """`panini scaler`: the workers of every model as Deployments of a Kubernetes cluster."""
 
 import asyncio
-import contextlib
 import signal
 import sys
 import time
@@ -27,38 +26,34 @@ def run() -> int:
 
 async def _serve() -> int:
     service = wire_settings.Service.load()
-    workers = worker_settings.Settings.load()
-    options = k8s_settings.Settings.load()
     backlogs = lag.Lag(wire_settings.Connections.load())
-    async with contextlib.AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(
-            client.Client(service.registry, service.internal_token.get_secret_value())
-        )
-        stack.push_async_callback(backlogs.close)
+    async with client.Client(service.registry, service.internal_token.get_secret_value()) as registry:
+        options = k8s_settings.Settings.load()
         made = scaler.Scaler(
             options=options,
             policy=scaling_settings.ScalingSettings.load(),
-            worker_drain=workers.worker_drain,
+            worker_drain=worker_settings.Settings.load().worker_drain,
             registry=registry,
             backlogs=backlogs,
             cluster=cluster.Cluster(options),
         )
+        probes = health.Health(health.HealthSettings.load(), alive=lambda: None, ready=lambda: _missing(made))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, made.stop)
-        if workers.health_port:
-            probes = await health.serve(
-                workers.health_host, workers.health_port, healthy=lambda: True, ready=lambda: _ready(made)
-            )
-            stack.callback(probes.close)
         try:
+            await probes.start()
             await made.serve()
         except errors.NotConfigured as error:
             print(f"panini: {error}", file=sys.stderr)
             return 2
+        finally:
+            await probes.stop()
+            await backlogs.close()
     return 0
 
 
-def _ready(made: scaler.Scaler) -> bool:
-    """Whether registry, Kafka and API server were all of use lately."""
-    return made.ticked_at is not None and time.monotonic() - made.ticked_at < STALE
+def _missing(made: scaler.Scaler) -> str | None:
+    if made.ticked_at is None:
+        return "registry, Kafka and the API server"
+    return None if time.monotonic() - made.ticked_at < STALE else "the API server"
