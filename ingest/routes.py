@@ -138,5 +138,11 @@ def _wait(request: Request, *, default: float | None) -> float | None:
                 422, "Wait out of range", f"wait is a number of seconds from 0 to {most:g}, not {asked[:40]!r}"
             )
         return float(asked)
-    found = _PREFER.search(request.headers.get("prefer", ""))
-    return min(float(found[1]), most) if found else default
+    found = preferred_wait(request.headers.get("prefer", ""), _settings(request))
+    return default if found is None else found
+
+
+def preferred_wait(prefer: str, options: settings.Settings) -> float | None:
+    """Seconds that a `Prefer` header asks for, within bounds; none: it does not."""
+    found = _PREFER.search(prefer)
+    return min(float(found[1]), options.ingest_max_wait) if found else None

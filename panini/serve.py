@@ -8,7 +8,7 @@ import pydantic
 import uvicorn
 import uvicorn.config
 
-from panini import api, logs
+from panini import api, front, logs
 from wire import settings
 from workers import sandbox
 
@@ -34,7 +34,7 @@ def run(role: str) -> int:
     app = api.make(role)
     app.state.key_file = options.key_file
     config = uvicorn.Config(
-        app,
+        front.Front(app),
         host=options.host,
         port=options.port,
         loop="uvloop",
@@ -46,7 +46,7 @@ def run(role: str) -> int:
         timeout_keep_alive=75,  # above common proxies' 60 s, so that they close first
         server_header=False,
     )
-    server = _Server(config)
+    server = _Server(config, app.state)
     server.run()
     return 0 if server.started else 1
 
@@ -54,9 +54,13 @@ def run(role: str) -> int:
 class _Server(uvicorn.Server):
     """Told to stop, it first lets long polls and followed logs go: they would last as long as their clients wait."""
 
+    def __init__(self, config: uvicorn.Config, state: Any) -> None:
+        super().__init__(config)
+        self._state = state
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See uvicorn."""
-        kept: Any = getattr(self.config.app.state, "registry", None)  # type: ignore[union-attr]  # our FastAPI
+        kept = getattr(self._state, "registry", None)
         if kept is not None:
             kept.release()
         super().handle_exit(sig, frame)
