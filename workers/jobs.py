@@ -1,5 +1,7 @@
 """A job inside a worker: its envelope, the record it came in, and when."""
 
+import math
+
 from wire import envelope, names
 from workers import source
 
@@ -27,6 +29,7 @@ class Job:
         "place",
         "received",
         "record",
+        "timeout",
         "twins",
     )
 
@@ -59,7 +62,10 @@ class Job:
         self.expires_at = stamp + int(max_age * 1000)
         """Unix milliseconds at which its maximum age is over."""
         self.twins: list[Job] = []
-        """Records of the same id that arrived while this one was on its way; they finish with it."""
+        """Records of the same id that arrived while this one was on its way: claimed after it, they find it ended."""
+        asked = content.timeout if content else None
+        self.timeout = asked if asked is not None and 0 < asked < math.inf else None
+        """Seconds its predict() call may take; None: the model's setting."""
 
 
 def read(record: source.Record, *, topic_uuid: str, received: float, max_age: float) -> list[Job]:
@@ -89,7 +95,7 @@ def read(record: source.Record, *, topic_uuid: str, received: float, max_age: fl
 
 def _header(record: source.Record, name: str) -> str | None:
     for key, value in record.headers:
-        if key == name:
+        if key == name and value is not None:
             text = value.decode(errors="replace")
             return text if names.is_job_id(text) else None
     return None

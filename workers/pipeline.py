@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FRUITLESS: Final = 3
-"""Runs in a row that answered nothing, after which a batch is given up as lost: its runner dies before it begins."""
+"""Runs in a row, with no other batch on its way, that began nothing of a batch, after which it is given up as lost."""
 
 _RUN: Final = protocol.Verdict.RUN
 
@@ -61,11 +61,16 @@ class Pipeline:
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._hurried = asyncio.Event()
+        self._draining = False
+        self.failed: BaseException | None = None
+        """An error of ours that ended a batch. Its jobs are not acknowledged; the worker ends, and they come again."""
 
     # -- the source's side -------------------------------------------------------------------------------------
 
     def receive(self, fetched: list[source.Record]) -> None:
-        """Queue the jobs of fetched records."""
+        """Queue the jobs of fetched records; while draining none, so that they come to another worker."""
+        if self._draining:
+            return
         model = self._model()
         received = time.monotonic()
         for record in fetched:
@@ -84,7 +89,7 @@ class Pipeline:
 
     async def revoked(self) -> None:
         """Forget what has not started; wait (bounded) for what has."""
-        self._waiting.clear()
+        self._forget()
         self._room.set()
         await self._settle()
 
@@ -114,12 +119,19 @@ class Pipeline:
 
     async def drain(self) -> None:
         """Start nothing more; return when what runs is stored, or after the drain time."""
-        self._waiting.clear()
+        self._draining = True
+        self._forget()
         await self._settle()
 
     def hurry(self) -> None:
         """Wait no longer for what runs."""
         self._hurried.set()
+
+    def _forget(self) -> None:
+        """What has not started comes again, to whoever holds its partition then."""
+        self._waiting.clear()
+        for job in self._running.values():
+            job.twins.clear()
 
     async def _settle(self) -> None:
         tasks: set[asyncio.Future[Any]] = {task for task in self._tasks if not task.done()}
@@ -135,13 +147,14 @@ class Pipeline:
         self._places.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a batch ended with an error of ours; its jobs are not acknowledged", exc_info=error)
+            self.failed = error
 
     def _version_of(self, job: jobs.Job) -> int:
         pinned = job.envelope.version if job.envelope is not None else None
         return pinned or self._versions.live
 
     def _first_of_each(self, batch: list[jobs.Job]) -> list[jobs.Job]:
-        """Jobs whose id is on its way already join that one as twins instead of racing it for the claim."""
+        """Jobs whose id is on its way already wait as that one's twins instead of racing it for the claim."""
         mine = []
         for job in batch:
             leader = self._running.setdefault(job.id, job)
@@ -164,6 +177,8 @@ class Pipeline:
                 self._running.pop(job.id, None)
         for job in batch:
             self._end(job)
+            self._waiting.extendleft(reversed(job.twins))
+        self._arrived.set()
 
     async def _claim(self, version: int, batch: Sequence[jobs.Job]) -> list[protocol.Claimed]:
         model = self._model()
@@ -214,30 +229,28 @@ class Pipeline:
     async def _predict(self, version: int, batch: list[jobs.Job]) -> tuple[list[outcomes.Outcome], float]:
         """An outcome for every job; an input that fails its batch is found by running parts of it again."""
         answers: dict[str, outcomes.Outcome] = {}
-        groups: list[list[jobs.Job]] = [[]]
+        alike: dict[float | None, list[jobs.Job]] = {}
         for job in batch:
             if job.envelope is None:
                 metrics.RECORDS_INVALID.inc()
                 answers[job.id] = outcomes.Failure(words.ErrorType.INVALID_INPUT, job.invalid or "no job")
             else:
-                groups[0].append(job)
+                alike.setdefault(job.timeout, []).append(job)
+        groups = list(alike.values())  # apart by timeout, so that nobody is held to a neighbour's shorter one
         spent, fruitless = 0.0, 0
         while groups:
             group = groups.pop(0)
-            if not group:
-                continue
             ran = await self._versions.run(version, [_work(job) for job in group])
             spent += ran.predict_ms
+            fruitless = fruitless + 1 if _none_began(ran) and len(self._tasks) == 1 else 0
             unanswered = unfinished(group, ran, final=fruitless >= FRUITLESS, answers=answers)
-            fruitless = fruitless + 1 if len(unanswered) == len(group) else 0
             groups[:0] = bisect.split(unanswered, together=ran.batch_error is not None or _all_began(ran))
         return [answers[job.id] for job in batch], spent
 
     def _end(self, job: jobs.Job) -> None:
-        for one in (job, *job.twins):
-            one.record.remaining -= 1
-            if one.record.remaining == 0:
-                self._finished(one.record.record)
+        job.record.remaining -= 1
+        if job.record.remaining == 0:
+            self._finished(job.record.record)
 
 
 class _Claim(NamedTuple):
@@ -280,10 +293,14 @@ def _all_began(ran: outcomes.Ran) -> bool:
     return len(lost) > 1 and all(outcome.began for outcome in lost)
 
 
+def _none_began(ran: outcomes.Ran) -> bool:
+    return all(isinstance(outcome, outcomes.Lost) and not outcome.began for outcome in ran.outcomes)
+
+
 def _work(job: jobs.Job) -> fleet.Work:
     content = job.envelope
     assert content is not None  # noqa: S101  jobs without an envelope were answered before
-    return fleet.Work(id=job.id, input=content.input, timeout=content.timeout)
+    return fleet.Work(id=job.id, input=content.input, timeout=job.timeout)
 
 
 def _details(job: jobs.Job, *, started: int) -> records.Details:

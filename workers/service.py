@@ -91,7 +91,7 @@ class Worker:
         )
 
     async def serve(self) -> int:
-        """Run; the process's exit code: 0 stopped or removed, 1 the consumer failed."""
+        """Run; the process's exit code: 0 stopped or removed, 1 it cannot go on and another must."""
         with _signals(self._stop_asked):
             await self._probes.start()
             tasks = [asyncio.create_task(self._shipper.run())]
@@ -109,7 +109,8 @@ class Worker:
                 await self._probes.stop()
 
     def _broken(self) -> str | None:
-        return None if self._source.failed is None else f"another process: {self._source.failed!r}"
+        failed = self._source.failed or self._pipeline.failed
+        return None if failed is None else f"another process: {failed!r}"
 
     def _missing(self) -> str | None:
         if self._spec is None:
@@ -137,8 +138,9 @@ class Worker:
 
     async def _main_loop(self) -> int:
         while not self._stopping.is_set():
-            if self._source.failed is not None:
-                log.error("the consumer failed: %r", self._source.failed)
+            failed = self._source.failed or self._pipeline.failed
+            if failed is not None:
+                log.error("this worker cannot go on: %r", failed)
                 return 1
             watch = asyncio.create_task(self._refresh(wait=WATCH))
             stop = asyncio.create_task(self._stopping.wait())
@@ -244,14 +246,17 @@ class Worker:
 
     async def _prepare(self, version: specs.Version) -> host.Spec:
         number = version.version
-        return await building.prepare(
-            version,
-            fetch_blob=self._fetch,
-            home=self._home,
-            log=lambda line: log.info("version %d: %s", number, line),
-            environ=self._model().environ,
-            settings=self._runner_options,
-        )
+        try:
+            return await building.prepare(
+                version,
+                fetch_blob=self._fetch,
+                home=self._home,
+                log=lambda line: log.info("version %d: %s", number, line),
+                environ=self._model().environ,
+                settings=self._runner_options,
+            )
+        except registry_errors.RegistryError as error:
+            raise errors.StartFailed(f"the version's files cannot be had: {error}") from error
 
     async def _fetch(self, sha256: str, path: pathlib.Path) -> None:
         await self._registry.download(sha256, path)

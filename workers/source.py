@@ -10,6 +10,7 @@ Private names of faust are used here; `check_library()` proves at import that th
 """
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -48,7 +49,7 @@ class Record:
     timestamp: int
     """Unix milliseconds, set by the broker."""
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     generation: int
     """Which assignment it was fetched under; a later one makes it void."""
 
@@ -322,6 +323,8 @@ class _Consumer(driver.Consumer):
                 return
             if generation == source.generation and self.flow_active:
                 _deliver(source, fetched)
+            else:
+                _give_back(aio, fetched)
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002  faust's
         source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
@@ -396,6 +399,16 @@ def _deliver(source: Source, fetched: Mapping[Any, list[Any]]) -> None:
             )
     if records:
         source.handlers.records(records)
+
+
+def _give_back(aio: aiokafka.AIOKafkaConsumer, fetched: Mapping[Any, list[Any]]) -> None:
+    """A fetch that spanned a rebalance brought records of the new assignment before we knew of it.
+
+    The library's position is past them already: without this they would not come again, and would be committed over.
+    """
+    for tp, batch in fetched.items():
+        with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
+            aio.seek(tp, batch[0].offset)
 
 
 def check_library() -> None:
