@@ -24,7 +24,7 @@ import registry.settings
 import registry.topics
 import results.routes
 from ingest import accept, producer
-from panini import keys, pages
+from panini import keys, memory, pages
 from registry import client, service
 from results import answers, link, store, sweep, waiting
 from wire import directory, ids, problems
@@ -75,6 +75,7 @@ async def _lifespan(app: fastapi.FastAPI, role: str) -> AsyncIterator[None]:
         await app.state.directory.fresh()
         if role in {"all", "ingest", "results"}:
             await _jobs(app, stack, role, connections, known)
+        memory.settle()
         yield
 
 

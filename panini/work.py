@@ -2,7 +2,7 @@
 
 import uvloop
 
-from panini import logs
+from panini import logs, memory
 from wire import settings as wire_settings
 from workers import health, runner_settings, sandbox, service, settings
 
@@ -24,4 +24,5 @@ async def _serve(account: str, model: str) -> int:
         service=wire_settings.Service.load(),
         probes=health.HealthSettings.load(),
     )
+    memory.settle()
     return await worker.serve()
