@@ -1,0 +1,157 @@
+"""Lists of jobs, one job's page, and what it left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from dashboard import backend, errors, eventstream, guards, jobviews, live, records, subjects
+from wire import jobs, names
+
+router = APIRouter(route_class=guards.Page)
+
+STATUSES: Final = tuple(jobs.Status)
+WATCHED: Final = 50
+"""Rows that a list keeps watching, the newest."""
+
+
+@router.get("/jobs")
+async def every_job(visitor: guards.Member, model: str = "", status: str = "", id: str = "") -> Response:  # noqa: A002
+    """The newest jobs of all models, or of one; or the job with an id."""
+    if id.strip():
+        path = f"/models/{model}/jobs/{id.strip()}" if model else f"/jobs/{id.strip()}"
+        return visitor.go(path if names.is_job_id(id.strip()) else "/jobs")
+    models = await visitor.api.models()
+    chosen = [each for each in models if each.model == model] or models
+    found = await jobviews.listing(visitor.api, chosen, status=_status(status))
+    return visitor.page(
+        "jobs.html", models=models, chosen=model, wanted=status, statuses=STATUSES, listing=found, one=len(chosen) == 1
+    )
+
+
+@router.get("/models/{model}/jobs")
+async def model_jobs(visitor: guards.Member, model: str, status: str = "", cursor: str = "") -> Response:
+    """A model's jobs, page by page."""
+    subject = await subjects.find(visitor, model)
+    found = await jobviews.listing(visitor.api, [subject.model], status=_status(status), cursor=cursor or None)
+    return subjects.page(
+        visitor, "model_jobs.html", subject, listing=found, wanted=status, statuses=STATUSES, cursor=cursor
+    )
+
+
+@router.get("/events/jobs")
+async def jobs_events(visitor: guards.Member, model: str = "", status: str = "") -> Response:
+    """What becomes of the rows of a list, and how many newer ones wait."""
+    return live.response(_changes(visitor, model, _status(status)), visitor.site.closing)
+
+
+async def _changes(visitor: guards.Visitor, model: str, status: str | None) -> AsyncIterator[eventstream.Event]:
+    """Rows change in their place; new ones are counted, and come when they are asked for."""
+    pages = visitor.site.pages
+    models = [each for each in await visitor.api.models() if model in ("", each.model)]
+    told: dict[str, str] | None = None
+    newer: set[str] = set()
+    while True:
+        found = await jobviews.listing(visitor.api, models, status=status, limit=WATCHED)
+        rows = {job.id: pages.macro("_rows.html", "job_row", job, not model) for job in found.jobs}
+        states = {job.id: f"{job.status} {job.version}" for job in found.jobs}
+        if told is not None and not found.failure:
+            for job_id, state in states.items():
+                if told.get(job_id, state) != state and job_id not in newer:
+                    yield eventstream.Event(name=f"job-{job_id}", data=rows[job_id])
+            fresh = {job_id for job_id in states if job_id not in told}
+            if fresh:
+                newer |= fresh
+                yield eventstream.Event(name="newer", data=pages.macro("_rows.html", "newer", len(newer), WATCHED))
+        if not found.failure:
+            told = {**(told or {}), **states}
+        await asyncio.sleep(visitor.site.config.dashboard_refresh)
+
+
+@router.get("/jobs/{job_id}")
+async def job(visitor: guards.Member, job_id: str) -> Response:
+    """A job with an id that Panini made."""
+    return _job_page(visitor, await _find(visitor, job_id, None))
+
+
+@router.get("/models/{model}/jobs/{job_id}")
+async def job_of_model(visitor: guards.Member, model: str, job_id: str) -> Response:
+    """A job by any id."""
+    return _job_page(visitor, await _find(visitor, job_id, model))
+
+
+@router.get("/jobs/{job_id}/events")
+async def job_events(visitor: guards.Member, job_id: str) -> Response:
+    """A job until it ended."""
+    return live.response(_until_ended(visitor, job_id, None), visitor.site.closing)
+
+
+@router.get("/models/{model}/jobs/{job_id}/events")
+async def job_of_model_events(visitor: guards.Member, model: str, job_id: str) -> Response:
+    """The same, by any id."""
+    return live.response(_until_ended(visitor, job_id, model), visitor.site.closing)
+
+
+async def _until_ended(visitor: guards.Visitor, job_id: str, model: str | None) -> AsyncIterator[eventstream.Event]:
+    told = ""
+    while True:
+        found = await _find(visitor, job_id, model, wait=visitor.site.config.dashboard_refresh)
+        if found.terminal:
+            yield eventstream.Event(name="ended", data=found.status)
+            return
+        if found.status != told:
+            told = found.status
+            yield eventstream.Event(name="status", data=visitor.site.pages.macro("_parts.html", "status", told))
+
+
+@router.get("/jobs/{job_id}/{part}")
+async def job_part(visitor: guards.Member, job_id: str, part: str) -> Response:
+    """A job's document (`json`), its output as a file (`output`), as the API has them; or as `Try it` shows it."""
+    if part == "result":
+        return await _result(visitor, job_id, None)
+    return await _part(visitor, backend.job_address(_legal(job_id), None), part)
+
+
+@router.get("/models/{model}/jobs/{job_id}/{part}")
+async def job_of_model_part(visitor: guards.Member, model: str, job_id: str, part: str) -> Response:
+    """The same, by any id."""
+    if part == "result":
+        return await _result(visitor, job_id, model)
+    return await _part(visitor, backend.job_address(_legal(job_id), model), part)
+
+
+async def _result(visitor: guards.Visitor, job_id: str, model: str | None) -> Response:
+    found = await _find(visitor, job_id, model)
+    return HTMLResponse(visitor.site.pages.render("_try_result.html", job=found, error="", refusal=None))
+
+
+async def _part(visitor: guards.Visitor, address: str, part: str) -> Response:
+    if part not in ("json", "output"):
+        raise errors.NoSuchPage
+    answer = await visitor.api.document(address if part == "json" else f"{address}/output")
+    media_type = answer.headers.get("content-type", "application/octet-stream")
+    shown = part == "json" or media_type in ("image/png", "image/jpeg", "image/gif", "image/webp")
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline"}
+    if not shown:  # a model's word is never a page or a script of this site
+        headers["Content-Disposition"] = 'attachment; filename="output"'
+    return Response(answer.content, media_type=media_type, headers=headers)
+
+
+async def _find(visitor: guards.Visitor, job_id: str, model: str | None, *, wait: float = 0) -> records.Job:
+    return await visitor.api.job(_legal(job_id), model=model, wait=wait)
+
+
+def _legal(job_id: str) -> str:
+    if not names.is_job_id(job_id) or not job_id.strip("."):
+        raise errors.NoSuchPage(f"{job_id[:60]!r} is no job's id.")
+    return job_id
+
+
+def _status(text: str) -> str | None:
+    return text if text in STATUSES else None
+
+
+def _job_page(visitor: guards.Visitor, found: records.Job) -> Response:
+    return visitor.page("job.html", job=found)
