@@ -102,10 +102,19 @@ def _numbers(text: bytes, kind: jobs.InputType) -> None:
         return
     if envelope.depth_exceeds(text):
         raise errors.InvalidJob(f"the input nests deeper than {envelope.MAX_DEPTH} levels")
-    whole = kind is jobs.InputType.INTS
-    for value in _leaves(_any.decode(text)):
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            raise errors.InvalidJob(f"the input must be {EXPECTED[kind]}, nested or not: found {value!r}")
+    whole = _any.decode(text)
+    found = _leaves(whole) if isinstance(whole, list) else [text.decode()]
+    for value in found:
+        if not _is_number(value, kind):
+            raise errors.InvalidJob(f"the input must be {EXPECTED[kind]}, nested or not: found {value!r:.60}")
+
+
+def _is_number(value: Any, kind: jobs.InputType) -> bool:
+    if isinstance(value, bool):
+        return False
+    if kind is jobs.InputType.INTS:
+        return isinstance(value, int) and -(2**31) <= value < 2**31
+    return isinstance(value, (int, float))
 
 
 def _leaves(value: Any) -> list[Any]:
