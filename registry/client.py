@@ -98,7 +98,9 @@ class Client:
         """Add lines to a version's log. Raises NotFound."""
         await self._ask("POST", f"/models/{account}/{model}/versions/{version}/log", content=text.encode())
 
-    async def passed(self, account: str, model: str, version: int, verdict: Any = None) -> specs.Version:
+    async def passed(
+        self, account: str, model: str, version: int, verdict: specs.Verdict | None = None
+    ) -> specs.Version:
         """The version passed its check. Raises NotFound, Conflict."""
         return await self._report(account, model, version, {"state": "live", "verdict": verdict})
 
@@ -107,6 +109,12 @@ class Client:
     ) -> specs.Version:
         """The version's build failed at `step`. Raises NotFound, Conflict."""
         return await self._report(account, model, version, {"state": "failed", "failed_step": step, "error": error})
+
+    async def judged(self, account: str, model: str, version: int, verdict: specs.Verdict) -> specs.Version:
+        """More was found out about how the version may be run. Raises NotFound."""
+        path = f"/models/{account}/{model}/versions/{version}/verdict"
+        answer = await self._ask("POST", path, content=msgspec.json.encode(verdict))
+        return msgspec.json.decode(answer.content, type=specs.Version)
 
     async def _report(self, account: str, model: str, version: int, told: dict[str, Any]) -> specs.Version:
         path = f"/models/{account}/{model}/versions/{version}/state"

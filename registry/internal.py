@@ -3,14 +3,14 @@
 They ask for the internal token, speak msgspec's JSON of wire.specs, and are not in the public OpenAPI.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from registry import errors, refusals, service, snapshots
-from wire import access, problems
+from wire import access, problems, specs
 
 router = APIRouter(
     prefix="/internal/v1",
@@ -33,7 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`live`: it passed its check (whether it goes live is the registry's to say)."""
     failed_step: str | None = None
     error: str | None = None
-    verdict: Any = None
+    verdict: specs.Verdict | None = None
     """What the check found out about the version."""
 
 
@@ -98,6 +98,17 @@ async def report(request: Request, account: str, model: str, version: int) -> Re
     if told.state == "live":
         return _json(await registry.passed(account, model, version, told.verdict))
     return _json(await registry.failed(account, model, version, step=told.failed_step, error=told.error))
+
+
+@router.post("/models/{account}/{model}/versions/{version}/verdict")
+async def judge(request: Request, account: str, model: str, version: int) -> Response:
+    """What a worker found out about how the version may be run; the version as it now stands."""
+    registry: service.Registry = request.app.state.registry
+    try:
+        found = msgspec.json.decode(await _body(request), type=specs.Verdict)
+    except msgspec.DecodeError as error:
+        raise problems.Problem(422, "Bad verdict", str(error)) from error
+    return _json(await registry.judged(account, model, version, found))
 
 
 async def _body(request: Request) -> bytes:

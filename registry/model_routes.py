@@ -31,7 +31,7 @@ _OPTIONS: dict[str, Any] = {
     "framework": {"type": "string", "enum": ["pytorch", "python", "fastai"], "default": "python"},
     "input": {"type": "string", "enum": ["bytes", "ints", "floats", "doubles", "strings", "json"], "default": "json"},
     "weights": {"type": "string", "description": "Path of the weights file, where there are several"},
-    "batch": {"type": "string", "enum": ["true", "false", "verified"], "default": "false"},
+    "batch": {"type": "string", "enum": ["true", "false", "verified"], "default": "verified"},
     "max_batch": {"type": "integer", "default": 64},
     "timeout": {"type": "number", "default": 60, "description": "Seconds one predict() call may take"},
     "load_timeout": {"type": "number", "default": 300, "description": "Seconds import and load() may take"},

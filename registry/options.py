@@ -77,7 +77,8 @@ def _read(toml: bytes) -> dict[str, Any]:
 
 def _from_text(name: str, text: str) -> Any:
     if name == "batch":
-        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+        word = text.strip().lower()
+        return {"true": True, "1": True, "false": False, "0": False}.get(word, word)
     if name in NUMBERS:
         try:
             number = float(text)

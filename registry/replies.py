@@ -1,7 +1,7 @@
 """What the public routes answer."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated
 
 import pydantic
 
@@ -41,6 +41,15 @@ class Options(Reply):
     memory_mb: int | None
 
 
+class Verdict(Reply):
+    """Whether inputs of a version may come together."""
+
+    batching: specs.Batching
+    why: str
+    advice: str | None = pydantic.Field(description="How to gain the speed of batches")
+    judged_at: Moment
+
+
 class Urls(Reply):
     """Where to go on, relative to the API's address."""
 
@@ -65,7 +74,7 @@ class Version(Reply):
     built_at: str | None = pydantic.Field(description="When it left `building`")
     failed_step: str | None = pydantic.Field(examples=["load"])
     error: str | None
-    verdict: Any = pydantic.Field(None, description="What the check found out, such as whether it may be batched")
+    verdict: Verdict | None = pydantic.Field(None, description="What the check found out; null: nothing yet")
     unchanged: bool = pydantic.Field(False, description="The upload was this version already; nothing was stored")
     urls: Urls
 
@@ -161,7 +170,7 @@ def version(model: tables.Model, row: tables.Version, *, unchanged: bool = False
         built_at=moment(row.built_at) if row.built_at is not None else None,
         failed_step=row.failed_step,
         error=row.error,
-        verdict=views.verdict(row),
+        verdict=_verdict(views.verdict(row)),
         unchanged=unchanged,
         urls=_urls(model.name, f"/versions/{row.number}"),
     )
@@ -201,6 +210,14 @@ def created_key(made: keys.Created) -> CreatedKey:
 def moment(milliseconds: int) -> str:
     """Unix milliseconds as ISO 8601, UTC."""
     return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _verdict(found: specs.Verdict | None) -> Verdict | None:
+    if found is None:
+        return None
+    return Verdict(
+        batching=found.batching, why=found.why, advice=found.advice, judged_at=moment(found.judged_at)
+    )  # fmt: skip
 
 
 def _urls(name: str, part: str) -> Urls:

@@ -153,7 +153,9 @@ class Registry:
                 await asyncio.to_thread(self.store.adopt, upload.places)
                 return await self._change(deploys.insert, upload, uuid)
 
-    async def passed(self, account: str, model: str, number: int, verdict: Any = None) -> specs.Version:
+    async def passed(
+        self, account: str, model: str, number: int, verdict: specs.Verdict | None = None
+    ) -> specs.Version:
         """A version passed its check. Raises UnknownModel, UnknownVersion, Conflict."""
         return await self._settle(account, model, number, lambda row, version: versions.passed(row, version, verdict))
 
@@ -164,6 +166,17 @@ class Registry:
         return await self._settle(
             account, model, number, lambda row, version: versions.failed(row, version, step=step, error=error)
         )
+
+    async def judged(self, account: str, model: str, number: int, verdict: specs.Verdict) -> specs.Version:
+        """A worker found out how a version may be run; news are a line of its log. Raises NotFound."""
+        told: list[str] = []
+        judged = await self._settle(
+            account, model, number, lambda _, version: told.extend(versions.judged(version, verdict))
+        )
+        for line in told:
+            with contextlib.suppress(errors.StorageFailed):  # the verdict itself is stored
+                await self.append_log(account, model, number, line)
+        return judged
 
     async def rollback(self, account: str, model: str, number: int) -> tables.Model:
         """Make an earlier version live again. Raises UnknownModel, UnknownVersion, VersionNotReady."""

@@ -1,7 +1,6 @@
 """Versions in the database, and the rules of which one is live."""
 
 import hashlib
-from typing import Any
 
 import msgspec
 import sqlalchemy
@@ -69,7 +68,24 @@ def shown(model: tables.Model) -> tables.Version:
     return get(model, model.live) if model.live is not None else model.versions[-1]
 
 
-def passed(model: tables.Model, version: tables.Version, verdict: Any = None) -> None:
+def verdict(version: tables.Version) -> specs.Verdict | None:
+    """What is known of how it may be run."""
+    return msgspec.json.decode(version.verdict, type=specs.Verdict) if version.verdict is not None else None
+
+
+def judged(version: tables.Version, found: specs.Verdict) -> list[str]:
+    """A worker found out how a version may be run; the lines that tell it, where it is news.
+
+    Batches that were closed stay so, whatever another worker says: one of its inputs told more than all of theirs.
+    """
+    known = verdict(version)
+    if known is not None and known.batching in {specs.Batching.CLOSED, found.batching}:
+        return []
+    version.verdict = msgspec.json.encode(found).decode()
+    return [f"batches {found.batching}: {found.why}", *([found.advice] if found.advice else [])]
+
+
+def passed(model: tables.Model, version: tables.Version, found: specs.Verdict | None = None) -> None:
     """A version passed its check: it goes live, unless a later one already did. Again: nothing changes.
 
     Raises:
@@ -77,8 +93,8 @@ def passed(model: tables.Model, version: tables.Version, verdict: Any = None) ->
     """
     if version.state == FAILED:
         raise errors.Conflict(f"version {version.number} of {model.name!r} has failed; deploy it anew")
-    if verdict is not None:
-        version.verdict = msgspec.json.encode(verdict).decode()
+    if found is not None:
+        judged(version, found)
     if version.state == READY:
         return
     version.state, version.built_at = READY, database.now()

@@ -1,7 +1,6 @@
 """Rows of the database as the values that other processes know: wire.specs."""
 
 import logging
-from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -25,6 +24,7 @@ def version(model: tables.Model, row: tables.Version) -> specs.Version:
         sample=msgspec.json.decode(row.sample) if row.sample is not None else None,
         error=row.error,
         failed_step=row.failed_step,
+        verdict=verdict(row),
     )
 
 
@@ -33,9 +33,9 @@ def options(row: tables.Version) -> specs.Options:
     return msgspec.json.decode(row.options, type=specs.Options)
 
 
-def verdict(row: tables.Version) -> Any:
+def verdict(row: tables.Version) -> specs.Verdict | None:
     """What the check found out about a version."""
-    return msgspec.json.decode(row.verdict) if row.verdict is not None else None
+    return versions.verdict(row)
 
 
 def model(row: tables.Model, sealer: environs.Sealer, config: settings.Settings) -> specs.Model:

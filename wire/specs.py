@@ -38,9 +38,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     framework: jobs.Framework = jobs.Framework.PYTHON
     weights: str | None = None
     """Path of the weights file in the bundle; none: the bundle folder is what load() gets."""
-    batch: bool | str = False
-    """True: predict declared itself batchable (one output per input, else an error). "verified": to be proven first.
-    False: one by one."""
+    batch: bool | str = "verified"
+    """`verified`: one by one until proven to give the same together. True: predict declared itself batchable (one
+    output per input, else an error). False: one by one."""
     max_batch: int = 64
     """Inputs in one predict() call at most."""
     timeout: float = 60.0
@@ -49,6 +49,29 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds import and load() may take."""
     memory_mb: int | None = None
     """Bound of the runner's memory in MiB; none: unbounded."""
+
+
+class Batching(StrEnum):
+    """What is known of a version whose inputs shall come together only once that is proven to change nothing."""
+
+    UNPROVEN = "unproven"
+    """Inputs run one by one, and are compared with a batch of them as soon as there are enough."""
+    OPEN = "open"
+    """A batch gave what the inputs gave one by one; a small share is checked for ever."""
+    CLOSED = "closed"
+    """A batch gave something else: inputs run one by one, for good. Never opens again."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the check found out about a version."""
+
+    batching: Batching
+    why: str
+    """One or two sentences for the version's author."""
+    advice: str | None = None
+    """How to gain the speed of batches; none where they are open."""
+    judged_at: int = 0
+    """Unix milliseconds."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +93,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed, one sentence; the log has the rest."""
     failed_step: str | None = None
     """`files`, `environment`, `load` or `check`, where it failed."""
+    verdict: Verdict | None = None
+    """What the check found out; none: nothing yet."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

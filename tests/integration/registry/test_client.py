@@ -52,10 +52,16 @@ async def test_a_build_as_a_worker_reports_it(registry: service.Registry, asked:
         await asked.download(file.sha256, tmp_path / "fetched")
         assert hashlib.sha256((tmp_path / "fetched").read_bytes()).hexdigest() == file.sha256
     await asked.append_log(kit.ACCOUNT, "iris", 1, "loading\nchecking\n")
-    version = await asked.passed(kit.ACCOUNT, "iris", 1, {"batch": True})
-    assert version.state is specs.VersionState.LIVE
+    version = await asked.passed(kit.ACCOUNT, "iris", 1)
+    assert (version.state, version.verdict) == (specs.VersionState.LIVE, None)
+    found = specs.Verdict(batching=specs.Batching.OPEN, why="the same", judged_at=1)
+    assert (await asked.judged(kit.ACCOUNT, "iris", 1, found)).verdict == found
     log, _ = await registry.log(kit.ACCOUNT, "iris", 1)
-    assert [line.text async for line in log.every(after=2)] == ["loading", "checking"]
+    assert [line.text async for line in log.every(after=2)] == [
+        "loading",
+        "checking",
+        "batches open: the same",
+    ]
     with pytest.raises(errors.Conflict, match="has passed"):
         await asked.failed(kit.ACCOUNT, "iris", 1, step="load", error="x")
 

@@ -22,7 +22,7 @@ def check(
 def test_the_defaults(tmp_path: Path) -> None:
     checked = check(tmp_path, PREDICT)
     assert (checked.entry, checked.sample, checked.options.weights) == ("predict.py", None, None)
-    assert (checked.options.input, checked.options.batch) == (jobs.InputType.JSON, False)
+    assert (checked.options.input, checked.options.batch) == (jobs.InputType.JSON, "verified")
 
 
 def test_main_is_the_entry_only_without_predict(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_wrong_options_of_the_deploy(tmp_path: Path, given: dict[str, str], why:
         check(tmp_path, PREDICT, given)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False), ("verified", "verified")])
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False), ("Verified", "verified")])
 def test_batch_as_text(tmp_path: Path, text: str, expected: object) -> None:
     assert check(tmp_path, PREDICT, {"batch": text}).options.batch == expected
 

@@ -8,7 +8,7 @@ import pytest
 
 from registry import errors, service
 from tests.unit.registry import kit
-from wire import names
+from wire import names, specs
 
 FILES = {"predict.py": kit.PREDICT, "requirements.txt": b"numpy\n", "sub/model.pt": b"weights"}
 UPLOAD = "/v1/models/iris/versions"
@@ -199,7 +199,7 @@ async def test_kafka_down(http: httpx.AsyncClient, topics: kit.Topics) -> None:
 async def test_models_and_versions(http: httpx.AsyncClient, registry: service.Registry) -> None:
     # Given
     await upload(http, input="floats")
-    await registry.passed("default", "iris", 1, {"batch": "ok"})
+    await registry.passed("default", "iris", 1, specs.Verdict(batching=specs.Batching.OPEN, why="the same"))
     await upload(http, input="ints")
     await registry.failed("default", "iris", 2, step="load", error="no such file")
     # When
@@ -211,7 +211,8 @@ async def test_models_and_versions(http: httpx.AsyncClient, registry: service.Re
     assert (await http.get("/v1/models")).json() == {"models": [model]}
     assert [(each["version"], each["state"]) for each in versions] == [(2, "failed"), (1, "live")]
     assert (versions[0]["failed_step"], versions[0]["error"]) == ("load", "no such file")
-    assert versions[1]["verdict"] == {"batch": "ok"}
+    moment = "1970-01-01T00:00:00.000Z"
+    assert versions[1]["verdict"] == {"batching": "open", "why": "the same", "advice": None, "judged_at": moment}
     assert "3" in refused(await http.get(f"{UPLOAD}/3"), 404)
 
 

@@ -64,8 +64,27 @@ async def test_a_version_that_passed_goes_live(registry: service.Registry) -> No
     await deploy(registry, "1")
     assert (await registry.passed(kit.ACCOUNT, "iris", 1)).state is LIVE
     await deploy(registry, "2")
-    await registry.passed(kit.ACCOUNT, "iris", 2, {"batch": True})
+    await registry.passed(kit.ACCOUNT, "iris", 2)
     assert await states(registry) == {1: READY, 2: LIVE}
+
+
+async def test_batches_that_were_closed_stay_so(registry: service.Registry) -> None:
+    # Given a version whose batches are open
+    unproven = specs.Verdict(batching=specs.Batching.UNPROVEN, why="no sample")
+    opened = specs.Verdict(batching=specs.Batching.OPEN, why="the same 3 answers")
+    closed = specs.Verdict(batching=specs.Batching.CLOSED, why="other answers", advice="Return a list.")
+    await deploy(registry, "1")
+    await registry.passed(kit.ACCOUNT, "iris", 1, unproven)
+    await registry.judged(kit.ACCOUNT, "iris", 1, opened)
+    # When one worker finds a difference and another one does not
+    await registry.judged(kit.ACCOUNT, "iris", 1, closed)
+    await registry.judged(kit.ACCOUNT, "iris", 1, opened)
+    version = await registry.judged(kit.ACCOUNT, "iris", 1, closed)
+    # Then they are closed, and the log tells each change once
+    assert version.verdict == closed
+    log, _ = await registry.log(kit.ACCOUNT, "iris", 1)
+    told = [line.text async for line in log.every()][-3:]
+    assert told == ["batches open: the same 3 answers", "batches closed: other answers", "Return a list."]
 
 
 async def test_a_failed_build_never_takes_over(registry: service.Registry) -> None:
