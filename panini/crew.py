@@ -2,50 +2,22 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import logging
+import os
 import pathlib
 import time
 from collections.abc import Awaitable, Callable
-
-import pydantic
+from typing import Final
 
 from panini.stack import pidfile, process, restart
 from registry import client
 from registry import errors as registry_errors
-from wire import settings, specs
-from workers import errors, lag, scaling
+from wire import specs
+from workers import errors, lag, scaling, scaling_settings
 
 log = logging.getLogger(__name__)
-
-
-class Settings(settings.Base):
-    """How many workers a model gets here."""
-
-    scale_least: int = pydantic.Field(default=0, ge=0)
-    """Workers of a model that always run; 0: a model that is not used costs nothing, and wakes up for its next job."""
-    scale_most: int = pydantic.Field(default=2, ge=1)
-    """Workers of a model at most; more than partitions of its topic never run."""
-    scale_target_wait: float = pydantic.Field(default=5.0, gt=0)
-    """Seconds within which a waiting backlog should be gone; decides when another worker is started."""
-    scale_idle: float = pydantic.Field(default=600.0, gt=0)
-    """Seconds without a job after which all but `scale_least` workers stop."""
-    scale_stable: float = pydantic.Field(default=60.0, ge=0)
-    """Seconds for which fewer workers must have been enough before one is stopped."""
-    scale_interval: float = pydantic.Field(default=1.0, gt=0)
-    """Seconds between looks at the backlog; a sleeping model's first job waits so long at most before it wakes."""
-    scale_drain: float = pydantic.Field(default=40.0, ge=0)
-    """Seconds that a worker gets to finish what it runs when it is stopped."""
-
-    def limits(self) -> scaling.Limits:
-        """The same, for the policy."""
-        return scaling.Limits(
-            least=self.scale_least,
-            most=self.scale_most,
-            target_wait=self.scale_target_wait,
-            stable=self.scale_stable,
-            idle=self.scale_idle,
-        )
 
 
 Start = Callable[[], Awaitable[process.Child]]
@@ -53,6 +25,9 @@ Start = Callable[[], Awaitable[process.Child]]
 
 WATCH = 20.0
 """Seconds one question to the registry waits for a change."""
+
+LEAVE: Final = 10.0
+"""Seconds that a worker gets beyond its own drain time to leave the group and end."""
 
 Name = tuple[str, str]
 """Account and model."""
@@ -104,14 +79,18 @@ class Crew:
         backlogs: lag.Lag,
         spec_of: Callable[[str, str, int], process.Spec],
         *,
-        options: Settings,
+        options: scaling_settings.ScalingSettings,
+        grace: float,
     ) -> None:
         self._registry = registry
         self._backlogs = backlogs
         self._spec_of = spec_of
         self._options = options
         self._limits = options.limits()
+        self._grace = grace
         self._squads: dict[Name, _Squad] = {}
+        self.seen = False
+        """Whether the registry answered once."""
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -135,7 +114,7 @@ class Crew:
                 await asyncio.sleep(1.0)
                 continue
             if found is not None:
-                etag = found.etag
+                etag, self.seen = found.etag, True
                 await self._follow({(one.account, one.model): one for one in found.models if wants_worker(one)})
 
     async def _watch_backlogs(self) -> None:
@@ -174,7 +153,7 @@ class Crew:
         for name, model in models.items():
             if name not in self._squads:
                 state = scaling.begin(at=time.monotonic(), replicas=0)
-                self._squads[name] = _Squad(name, self._spec_of, self._options.scale_drain, state)
+                self._squads[name] = _Squad(name, self._spec_of, self._grace, state)
             self._squads[name].building = is_building(model)
         self._changed.set()
 
@@ -218,6 +197,12 @@ class _Squad:
         child = process.Child(spec)
         await child.start()
         return child
+
+
+def worker(spec: process.Spec) -> process.Spec:
+    """The same, told to say when it is ready."""
+    ready = {"PANINI_WORKER_READY_FILE": str(ready_file(spec))}
+    return dataclasses.replace(spec, env={**(os.environ if spec.env is None else spec.env), **ready})
 
 
 def ready_file(spec: process.Spec) -> pathlib.Path:

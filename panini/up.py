@@ -7,7 +7,6 @@ drain: workers finish what runs, then the API, then the engines
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import pathlib
 import signal
@@ -24,7 +23,8 @@ from panini.stack import errors, home, kafka, pidfile, ports, process, secrets, 
 from panini.stack import settings as stack_settings
 from registry import client
 from wire import settings as wire_settings
-from workers import lag
+from workers import lag, scaling_settings
+from workers import settings as worker_settings
 
 API: Final = "api"
 
@@ -96,7 +96,11 @@ class Stack:
         token = secrets.ensure(self.place.secrets)["panini_internal_token"]
         connections = wire_settings.Connections.load(**self._given())
         self._crew = crew.Crew(
-            client.Client(self.url, token), lag.Lag(connections), self._worker_spec, options=crew.Settings.load()
+            client.Client(self.url, token),
+            lag.Lag(connections),
+            self._worker_spec,
+            options=scaling_settings.ScalingSettings.load(),
+            grace=worker_settings.Settings.load().worker_drain + crew.LEAVE,
         )
         following = asyncio.create_task(self._crew.run())
         try:
@@ -150,7 +154,7 @@ class Stack:
         kept.begin()
 
     async def _api(self) -> None:
-        spec = self._spec(API, "the API", ["serve", "all"], grace_signal=signal.SIGTERM)
+        spec = self._spec(API, "the API", ["serve", "all"])
 
         async def start() -> process.Child:
             await pidfile.stop_left(spec.pid_file, name=spec.name, grace=self.options.stop_timeout)
@@ -182,13 +186,9 @@ class Stack:
 
     def _worker_spec(self, account: str, model: str, number: int) -> process.Spec:
         name = f"worker.{account}.{model}.{number}"
-        spec = self._spec(name, f"worker {number} of {model}", ["worker", model, "--account", account])
-        ready = {"PANINI_WORKER_READY_FILE": str(crew.ready_file(spec))}
-        return dataclasses.replace(spec, env={**(spec.env or {}), **ready})
+        return crew.worker(self._spec(name, f"worker {number} of {model}", ["worker", model, "--account", account]))
 
-    def _spec(
-        self, name: str, words: str, arguments: list[str], *, grace_signal: signal.Signals = signal.SIGTERM
-    ) -> process.Spec:
+    def _spec(self, name: str, words: str, arguments: list[str]) -> process.Spec:
         extra = {"PANINI_PORT": str(self.options.port), "PANINI_KEY_FILE": str(self.place.key_file)}
         return process.Spec(
             name=words,
@@ -197,7 +197,6 @@ class Stack:
             log=self.place.log(name),
             pid_file=self.place.pid_file(name),
             env=dict(os.environ) | self._environ | extra,
-            orphan_signal=grace_signal,
         )
 
     async def _drain(self) -> None:

@@ -22,8 +22,8 @@ class ScalingSettings(settings.Base):
     does not stop and start workers."""
     scale_idle: float = pydantic.Field(default=300.0, gt=0)
     """Seconds without any job after which only scale_least workers stay; default 300: longer keeps models warm."""
-    scale_interval: float = pydantic.Field(default=2.0, gt=0)
-    """Seconds between two looks at the backlog; default 2: what waking a sleeping model waits for at most."""
+    scale_interval: float = pydantic.Field(default=1.0, gt=0)
+    """Seconds between two looks at the backlog; default 1: what waking a sleeping model waits for at most."""
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> "ScalingSettings":

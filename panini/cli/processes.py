@@ -5,14 +5,18 @@ import click
 from panini.cli import later
 from wire import names
 
-SERVICES = ("ingest", "results", "registry", "dashboard", "all")
+SERVICES = ("ingest", "results", "registry", "dashboard", "workers", "all")
 
 
 @click.command()
 @click.argument("service", type=click.Choice(SERVICES))
 def serve(service: str) -> int:
-    """Run one HTTP service, or all of them in one process. Settings come from PANINI_… variables."""
-    return int(later.module("panini.serve").run(service))
+    """Run one service; `all` is every HTTP one in one process, `workers` the workers of every model on this machine.
+
+    Settings come from PANINI_… variables.
+    """
+    module = "panini.supervise" if service == "workers" else "panini.serve"
+    return int(later.module(module).run(service))
 
 
 @click.command()
