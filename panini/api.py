@@ -16,6 +16,11 @@ import fastapi.exceptions
 import starlette.exceptions
 from fastapi.responses import Response
 
+import dashboard.backend
+import dashboard.routes
+import dashboard.settings
+import dashboard.site
+import dashboard.snippets
 import ingest.routes
 import ingest.settings
 import registry.internal
@@ -24,7 +29,7 @@ import registry.settings
 import registry.topics
 import results.routes
 from ingest import accept, producer
-from panini import keys, memory, pages
+from panini import keys, listening, memory, pages
 from registry import client, service
 from results import answers, link, store, sweep, waiting
 from wire import directory, ids, problems
@@ -55,6 +60,8 @@ def make(role: str) -> fastapi.FastAPI:
     if "results" in wanted:
         app.include_router(results.routes.router)
     app.include_router(pages.router)
+    if "dashboard" in wanted:
+        app.include_router(dashboard.routes.router)
     return app
 
 
@@ -75,6 +82,8 @@ async def _lifespan(app: fastapi.FastAPI, role: str) -> AsyncIterator[None]:
         await app.state.directory.fresh()
         if role in {"all", "ingest", "results"}:
             await _jobs(app, stack, role, connections, known)
+        if role in {"all", "dashboard"}:
+            await _dashboard(app, stack, connections)
         memory.settle()
         yield
 
@@ -128,6 +137,24 @@ async def _jobs(
         app.state.ingest_settings = options
         app.state.producer = into
         app.state.acceptor = accept.Acceptor(signer=signer, kafka=into, waiters=waiters)
+
+
+async def _dashboard(
+    app: fastapi.FastAPI, stack: contextlib.AsyncExitStack, connections: wire_settings.Connections
+) -> None:
+    """The pages ask the public API, over a socket, wherever it is: in this process too."""
+    own = listening.Settings.load()
+    options = dashboard.settings.Settings.load()
+    api = await stack.enter_async_context(dashboard.backend.client(options.dashboard_api or own.url))
+    app.state.dashboard = dashboard.site.Site(
+        api,
+        app.state.internal_token.encode(),
+        own.public_url or own.url,
+        config=options,
+        kafka=dashboard.snippets.Kafka(
+            bootstrap=connections.kafka, sasl=connections.kafka_username is not None, local=own.local_stack
+        ),
+    )
 
 
 async def _background(stack: contextlib.AsyncExitStack, work: Awaitable[None]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 from panini.cli import curl
@@ -52,15 +53,17 @@ def progress(there: int, whole: int, fetched: int) -> None:
         print(f"fetching Kafka: {there} of {whole} jars, {fetched / 1e6:.0f} MB", flush=True)
 
 
-async def greet(place: home.Home, url: str, times: Times, *, example: bool) -> None:
+async def greet(place: home.Home, url: str, login: Callable[[], str], times: Times, *, example: bool) -> None:
     """Deploy and call the example in an empty home; tell where everything is."""
-    key = await asyncio.to_thread(place.key_file.read_text, encoding="ascii")
-    async with AsyncClient(url, key.strip()) as api:
+    key = await asyncio.to_thread(key_of, place)
+    async with AsyncClient(url, key) as api:
         models = [model.model for model in await api.models()]
         if example and not models and EXAMPLE.is_dir():
             await _example(api, times)
             models = ["iris"]
     print(f"\n{READY}: {times.line()}\n")
+    print(f"  pages   {login()}")
+    print("          (signs you in once, within ten minutes; `panini login` makes another)")
     print(f"  API     {url}/v1        (every address: {url}/docs)")
     print(f"  key     {place.key_file}")
     shown = home.noted(place.ports_file).get("environ", {})
@@ -68,11 +71,16 @@ async def greet(place: home.Home, url: str, times: Times, *, example: bool) -> N
     topic = names.jobs_topic(names.DEFAULT_ACCOUNT, model or "MODEL")
     print(f"  Kafka   {shown.get('PANINI_KAFKA', 'yours')}   topic {topic}   (`panini status --json` has the login)")
     if model == "iris":
-        place_of = address.Address(url=url, key=key.strip(), key_file=place.key_file)
+        place_of = address.Address(url=url, key=key, key_file=place.key_file)
         print(f"\n  {curl.line(place_of, 'iris', 'floats', sample=SAMPLE)}")
     print(
         "\n  panini deploy DIR --name NAME     your own model\n  Ctrl-C                            stop\n", flush=True
     )
+
+
+def key_of(place: home.Home) -> str:
+    """The home's API key."""
+    return place.key_file.read_text(encoding="ascii").strip()
 
 
 async def _example(api: AsyncClient, times: Times) -> None:

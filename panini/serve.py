@@ -1,36 +1,20 @@
 """`panini serve ROLE`: one HTTP process."""
 
-import pathlib
 from types import FrameType
 from typing import Any
 
-import pydantic
 import uvicorn
 import uvicorn.config
 
-from panini import api, front, logs
-from wire import settings
+from panini import api, front, listening, logs
 from workers import sandbox
-
-
-class Settings(settings.Base):
-    """Where an HTTP process listens."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 in a container."""
-    port: int = pydantic.Field(default=8080, ge=0, le=65535)
-    """TCP port of the HTTP API."""
-    key_file: pathlib.Path | None = None
-    """Where the first API key is written (mode 0600) when the registry makes it; none: it is printed once."""
-    grace: float = pydantic.Field(default=10.0, ge=0)
-    """Seconds that open requests get when the process is told to stop."""
 
 
 def run(role: str) -> int:
     """Serve until SIGTERM or SIGINT; the exit code."""
     sandbox.protect_self()
     logs.configure(role)
-    options = Settings.load()
+    options = listening.Settings.load()
     app = api.make(role)
     app.state.key_file = options.key_file
     config = uvicorn.Config(
@@ -60,7 +44,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See uvicorn."""
-        kept = getattr(self._state, "registry", None)
-        if kept is not None:
-            kept.release()
+        for name in ("registry", "dashboard"):
+            if (kept := getattr(self._state, name, None)) is not None:
+                kept.release()
         super().handle_exit(sig, frame)

@@ -7,6 +7,7 @@ drain: workers finish what runs, then the API, then the engines
 
 import asyncio
 import contextlib
+import functools
 import os
 import pathlib
 import signal
@@ -18,12 +19,13 @@ from typing import Any, Final
 import httpx
 import pydantic
 
+from dashboard import sessions
 from panini import crew, hello, logs
 from panini.stack import errors, home, kafka, pidfile, ports, process, secrets, valkey
 from panini.stack import settings as stack_settings
 from registry import client
 from wire import settings as wire_settings
-from workers import lag, scaling_settings
+from workers import lag, sandbox, scaling_settings
 from workers import settings as worker_settings
 
 API: Final = "api"
@@ -42,6 +44,7 @@ class Settings(stack_settings.Settings):
 
 def run(options: Settings, *, detach: bool) -> int:
     """Run the stack until Ctrl-C or `panini down`; detached, return once it answers. The exit code."""
+    sandbox.protect_self()
     logs.configure("up")
     if detach:
         return _detached(options)
@@ -105,7 +108,8 @@ class Stack:
         following = asyncio.create_task(self._crew.run())
         try:
             home.note(self.place.ports_file, {"api": self.url, "pid": os.getpid(), "environ": self._environ})
-            await hello.greet(self.place, self.url, self.times, example=self.options.up_example)
+            link = functools.partial(login, self.place.root)
+            await hello.greet(self.place, self.url, link, self.times, example=self.options.up_example)
             await self._stopping.wait()
         finally:
             following.cancel()
@@ -189,7 +193,11 @@ class Stack:
         return crew.worker(self._spec(name, f"worker {number} of {model}", ["worker", model, "--account", account]))
 
     def _spec(self, name: str, words: str, arguments: list[str]) -> process.Spec:
-        extra = {"PANINI_PORT": str(self.options.port), "PANINI_KEY_FILE": str(self.place.key_file)}
+        extra = {
+            "PANINI_PORT": str(self.options.port),
+            "PANINI_KEY_FILE": str(self.place.key_file),
+            "PANINI_LOCAL_STACK": "true",
+        }
         return process.Spec(
             name=words,
             argv=[sys.executable, "-m", "panini", *arguments],
@@ -246,6 +254,16 @@ def status(root: pathlib.Path) -> dict[str, Any]:
         answer = httpx.get(f"{notes['api']}/v1/models", headers=headers, trust_env=False, timeout=5)
         found["models"] = answer.json()["models"]
     return found
+
+
+def login(root: pathlib.Path) -> str:
+    """A link that signs its visitor in to the pages, once, within ten minutes. Raises StackError where nothing runs."""
+    place = home.Home.at(root)
+    notes = home.noted(place.ports_file)
+    if _holder(place) is None or "api" not in notes:
+        raise errors.StackError("the local stack is not running; `panini up` starts it")
+    secret = secrets.ensure(place.secrets)["panini_internal_token"]
+    return f"{notes['api']}/login?token={sessions.make_login_token(secret.encode(), hello.key_of(place))}"
 
 
 def connection_words(place: home.Home, environ: dict[str, str]) -> dict[str, Any]:

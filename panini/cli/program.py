@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("stack", "Start the local stack, or resume it."),
     "down": ("stack", "Stop the local stack."),
     "status": ("stack", "Tell where the stack is and what it runs."),
+    "login": ("stack", "Print a link that signs you in to the pages."),
     "check": ("checking", "Check a model's folder here, as a deploy would, without a server."),
     "deploy": ("deploying", "Upload a model's folder and wait until it is live."),
     "models": ("models", "List your models."),

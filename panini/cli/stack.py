@@ -39,6 +39,17 @@ def status(*, as_json: bool) -> int:
     return 0
 
 
+@click.command()
+def login() -> int:
+    """Print a link that signs you in to the pages: good once, for ten minutes."""
+    module = later.module("panini.up")
+    try:
+        click.echo(module.login(homes.home()))
+    except later.module("panini.stack.errors").StackError as error:
+        raise errors.ServerAway(str(error)) from error
+    return 0
+
+
 def _for_people(found: dict[str, Any]) -> None:
     for name, value in found.items():
         if name == "models":
