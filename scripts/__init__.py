@@ -1,1 +1,1 @@
-"""scripts: what make runs. Nothing here is part of what is installed, and install.py needs the standard library only."""
+"""scripts: what make runs. Nothing here is installed with Panini; install.py needs the standard library only."""

@@ -55,19 +55,19 @@ def _uv() -> int:
     pinned = next(
         line for line in (ROOT / LOCKS["run"][0]).read_text(encoding="ascii").splitlines() if line[:4] == "uv=="
     )
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned]
-    return subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"]
+    return subprocess.run([*command, pinned], check=False).returncode
 
 
 def _install(locks: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
-    indexes = importlib.import_module("workers.indexes")  # of the standard library alone, too
-    environ = dict(os.environ)
-    environ |= indexes.variables(environ, indexes.pip_files(indexes.pip_paths(environ)))
+    packages = importlib.import_module("panini.stack.packages")  # of the standard library alone, too
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]
     for lock in locks:
         command += ["--requirements", lock]
-    return subprocess.run([*command, "--editable", "."], env=environ, cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        [*command, "--editable", "."], env=packages.variables(os.environ), cwd=ROOT, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

