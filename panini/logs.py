@@ -11,6 +11,7 @@ from wire import settings
 QUIET: Final = {
     "kafka": logging.WARNING,
     "kafka.net.sasl.plain": logging.ERROR,  # warns of a clear password at every connection, loopback included
+    "kafka.net.selector": logging.ERROR,  # warns of its own loop's pace on a busy machine
     "aiokafka": logging.WARNING,
     "aiokafka.conn": logging.ERROR,  # the same
     "faust": logging.WARNING,
