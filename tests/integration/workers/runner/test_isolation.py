@@ -50,7 +50,7 @@ async def test_a_model_cannot_reach_the_installation(
 ) -> None:
     # Given secrets in the home, a key file elsewhere, another model's files, and a variable of ours
     if _level(bench.home) is not sandbox.Level.NAMESPACES:
-        pytest.skip("this machine offers no namespaces")
+        pytest.skip("platform: this machine offers no namespaces")
     monkeypatch.setenv("PANINI_CANARY", "sings")
     key = tmp_path / "key"
     key.write_text("pn_secret")
@@ -89,7 +89,7 @@ async def test_protect_self_hides_the_environment_from_the_same_user() -> None:
     else:
         program = "pass"
     if sys.platform != "linux":
-        pytest.skip("only Linux shows environments")
+        pytest.skip("platform: only Linux shows environments")
     code = (
         f"{program}\nimport ctypes, subprocess, sys\n"
         "assert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0\n"
@@ -121,7 +121,7 @@ def test_a_level_that_must_work_or_nothing_starts(tmp_path: pathlib.Path) -> Non
 @pytest.mark.parametrize("level", ["mounts", "none"])
 async def test_weaker_levels_run_too(bench: Bench, doubling: str, level: str) -> None:
     if level == "mounts" and _level(bench.home) is sandbox.Level.NONE:
-        pytest.skip("this machine offers no namespaces")
+        pytest.skip("platform: this machine offers no namespaces")
     bench.settings = bench.settings.model_copy(update={"runner_isolation": level})
     runner = await bench.start(doubling)
     assert plain((await runner.run([given(2)], together=False, timeout=9)).outcomes[0]) == 4

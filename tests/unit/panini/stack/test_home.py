@@ -35,7 +35,7 @@ def test_a_home_below_a_file_is_refused_with_the_way_out(tmp_path: Path) -> None
         home.Home.at(tmp_path / "file" / "home").prepare()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="platform: root may write everywhere")
 def test_an_unwritable_home_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(errors.HomeUnusable, match=r"Permission denied.*PANINI_HOME"):

@@ -61,7 +61,7 @@ def test_a_taken_port_is_an_error_that_names_the_way_out() -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_the_holder_is_named(address: str) -> None:
     if sys.platform != "linux":
-        pytest.skip("only Linux tells")
+        pytest.skip("platform: only Linux tells")
     with socket.create_server((address, 0)) as other:
         port = other.getsockname()[1]
         assert not ports.is_free(port)

@@ -158,7 +158,7 @@ async def test_waiting_for_an_answer_has_an_end(make: Make) -> None:
     assert child.running
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends what was left")
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: elsewhere the next start ends what was left")
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", PARENT, str(tmp_path), *sys.path]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
