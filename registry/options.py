@@ -25,6 +25,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "memory_mb": (16, 16 << 20),
 }
 """The least and the most of each number."""
+RETRIED = ("predict_error", "invalid_output", "timeout", "crashed", "out_of_memory")
+"""Errors that may pass by themselves."""
+MAX_ATTEMPTS = 20
+LONGEST_BACKOFF = 24 * 3600
+"""Seconds."""
 
 
 def merge(given: Mapping[str, str], toml: bytes | None) -> specs.Options:
@@ -105,12 +110,38 @@ def _options(values: dict[str, Any], file: str | None) -> specs.Options:
         value = values.get(name)
         if isinstance(value, int | float) and not (math.isfinite(value) and least <= value <= most):
             raise errors.BadBundle(f"{where}: {name} is {value}; it must be {least:g} to {most:,.0f}", file=file)
+    if "retry" in values:
+        _check_retry(values["retry"], where, file)
     if values.get("batch", False) not in (True, False, "verified"):
         raise errors.BadBundle(f'{where}: batch is {values["batch"]!r}; it is true, false or "verified"', file=file)
     try:
         return msgspec.convert(values, specs.Options)
     except msgspec.ValidationError as error:
         raise errors.BadBundle(f"{where}: {_readable(error, values)}", file=file) from error
+
+
+def _check_retry(value: Any, where: str, file: str | None) -> None:
+    """Raises BadBundle where `[retry]` of panini.toml is not one."""
+
+    def wrong(what: str) -> errors.BadBundle:
+        return errors.BadBundle(f"{where}: {what}", file=file)
+
+    if not isinstance(value, dict):
+        raise wrong('retry is a table of panini.toml: [retry] and below it on = ["timeout"], attempts = 3')
+    for name in value:
+        if name not in specs.Retry.__struct_fields__:
+            raise wrong(f"retry has an unknown option {name!r}; the names are on, attempts, backoff")
+    on, attempts, backoff = value.get("on", []), value.get("attempts", 2), value.get("backoff", [1])
+    if not isinstance(on, list) or any(kind not in RETRIED for kind in on):
+        raise wrong(f"retry.on is {on!r}; it is a list of {', '.join(RETRIED)}")
+    if type(attempts) is not int or not 1 <= attempts <= MAX_ATTEMPTS:
+        raise wrong(f"retry.attempts is {attempts!r}; it is a whole number from 1 to {MAX_ATTEMPTS}")
+    if not isinstance(backoff, list) or not backoff or not all(_seconds(pause) for pause in backoff):
+        raise wrong(f"retry.backoff is {backoff!r}; it is a list of seconds, each from 0 to {LONGEST_BACKOFF:,}")
+
+
+def _seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST_BACKOFF
 
 
 def _readable(error: msgspec.ValidationError, values: dict[str, Any]) -> str:

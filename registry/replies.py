@@ -28,6 +28,14 @@ class File(Reply):
     size: int = pydantic.Field(description="Bytes")
 
 
+class Retry(Reply):
+    """Which failures are tried again."""
+
+    on: list[jobs.ErrorType]
+    attempts: int
+    backoff: list[float] = pydantic.Field(description="Seconds before the second try, the third, …")
+
+
 class Options(Reply):
     """How a version is run."""
 
@@ -39,6 +47,7 @@ class Options(Reply):
     timeout: float = pydantic.Field(description="Seconds one predict() call may take")
     load_timeout: float = pydantic.Field(description="Seconds import and load() may take")
     memory_mb: int | None
+    retry: Retry
 
 
 class Verdict(Reply):

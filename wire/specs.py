@@ -31,6 +31,17 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """Which failures of a job are tried again: `[retry]` of panini.toml."""
+
+    on: tuple[jobs.ErrorType, ...] = ()
+    """Errors that may pass by themselves, such as ["timeout", "crashed"]; none: only what raises panini.Retry."""
+    attempts: int = 3
+    """Tries of a job at most, the first included."""
+    backoff: tuple[float, ...] = (10.0, 60.0, 600.0)
+    """Seconds before the second try, the third, …; the last one is repeated."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a version is run: `panini.toml` of the bundle, over what the deploy said, over the defaults."""
 
@@ -49,6 +60,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds import and load() may take."""
     memory_mb: int | None = None
     """Bound of the runner's memory in MiB; none: unbounded."""
+    retry: Retry = Retry()
+    """Which failures are tried again."""
 
 
 class Batching(StrEnum):

@@ -7,7 +7,7 @@ import pytest
 
 from registry import checks, errors
 from tests.unit.registry import kit
-from wire import jobs
+from wire import jobs, specs
 
 PREDICT = {"predict.py": kit.PREDICT}
 
@@ -70,6 +70,14 @@ def test_panini_toml_wins_over_the_deploy(tmp_path: Path) -> None:
     assert (options.batch, options.max_batch, options.timeout) == (True, 8, 2.5)
 
 
+def test_retries(tmp_path: Path) -> None:
+    toml = b'[retry]\non = ["timeout", "crashed"]\nattempts = 5\nbackoff = [1, 2.5]\n'
+    assert check(tmp_path, PREDICT).options.retry == specs.Retry()
+    assert check(tmp_path, {**PREDICT, "panini.toml": toml}).options.retry == specs.Retry(
+        on=(jobs.ErrorType.TIMEOUT, jobs.ErrorType.CRASHED), attempts=5, backoff=(1, 2.5)
+    )
+
+
 @pytest.mark.parametrize(
     ("toml", "why", "line"),
     [
@@ -85,6 +93,14 @@ def test_panini_toml_wins_over_the_deploy(tmp_path: Path) -> None:
         ("timeout = nan", "timeout is nan", None),
         ("timeout = 'long'", "timeout", None),
         ("memory_mb = 1", "memory_mb is 1; it must be 16", None),
+        ("retry = 3", r"retry is a table of panini\.toml", None),
+        ("[retry]\ntimes = 3", "retry has an unknown option 'times'; the names are on", None),
+        ("[retry]\non = ['invalid_input']", r"retry\.on is .*; it is a list of predict_error", None),
+        ("[retry]\non = [3]", r"retry\.on is", None),
+        ("[retry]\nattempts = 2.5", r"retry\.attempts is 2\.5; it is a whole number from 1 to 20", None),
+        ("[retry]\nattempts = true", r"retry\.attempts is True", None),
+        ("[retry]\nbackoff = []", r"retry\.backoff is \[\]; it is a list of seconds", None),
+        ("[retry]\nbackoff = [1, nan]", r"retry\.backoff is", None),
         ("x = 1\ny = = 2", "panini.toml is no TOML: .*line 2", 2),
     ],
 )
