@@ -26,7 +26,7 @@ SLOW: Final = (
 )
 """A quarter of a second an input."""
 
-JOBS: Final = 120
+JOBS: Final = 80
 
 
 class System:
