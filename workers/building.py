@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from wire import envelope, specs
-from workers import environments, errors, folders, hints, host, outcomes, runner_settings, runners
+from workers import environments, errors, folders, hints, host, outcomes, runner_settings, runners, trials, verdicts
 
 FetchBlob: TypeAlias = Callable[[str, pathlib.Path], Awaitable[None]]
 """Given a sha256 and a path that does not exist: puts the blob there (copied or downloaded). OSError: it cannot."""
@@ -28,11 +28,13 @@ _SHOWN: Final = 200
 async def build(
     version: specs.Version, *, fetch_blob: FetchBlob, home: folders.Folders, log: Log, environ: Mapping[str, str],
     runs_on: host.Host, settings: runner_settings.RunnerSettings | None = None,
+    on_verdict: Callable[[specs.Verdict], None] | None = None,
 ) -> host.Spec:  # fmt: skip
     """Make `version` ready to run and prove that it does, with its sample where it has one.
 
     Whatever was made before is taken as it is, so this is also how a worker gets at a version that is live already
-    (then use `prepare`, which neither loads nor checks). Raises BuildFailed.
+    (then use `prepare`, which neither loads nor checks). `on_verdict` hears what the check found out, where batches
+    are to be verified. Raises BuildFailed.
     """
     spec = await prepare(version, fetch_blob=fetch_blob, home=home, log=log, environ=environ, settings=settings)
     started = time.monotonic()
@@ -49,7 +51,9 @@ async def build(
                 f"load: numpy is not in requirements.txt, so predict() gets {version.options.input} as lists instead "
                 "of numpy arrays"
             )
-        await _check(version, runner, log)
+        verdict = await _check(version, runner, log)
+        if verdict is not None and on_verdict is not None:
+            on_verdict(verdict)
     finally:
         await runner.stop()
     return spec
@@ -157,10 +161,12 @@ def _place(blob: pathlib.Path, target: pathlib.Path, size: int) -> None:
         target.chmod(0o644)
 
 
-async def _check(version: specs.Version, runner: runners.Runner, log: Log) -> None:
+async def _check(version: specs.Version, runner: runners.Runner, log: Log) -> specs.Verdict | None:
+    """Run the sample; what it tells of batches, where that is asked. Raises BuildFailed."""
+    verified = version.options.batch == "verified"
     if version.sample is None:
         log("check: no sample input was given, so predict() was not tried; deploy with --sample to have it tried")
-        return
+        return verdicts.unproven("no sample was given") if verified else None
     sample = bytes(envelope.json_input(msgspec.json.encode(version.sample)))
     started = time.monotonic()
     ran = await runner.run(
@@ -176,6 +182,13 @@ async def _check(version: specs.Version, runner: runners.Runner, log: Log) -> No
             raise _failed("check", version, f"the sample input failed ({kind}): {message}", traceback)
         case outcomes.Lost(kind, message):
             raise _failed("check", version, f"the sample input ended the runner ({kind}): {message}")
+    if not verified:
+        return None
+    verdict = await trials.first(runner, sample, ran.outcomes[0], timeout=version.options.timeout)
+    log(f"check: batches {verdict.batching}: {verdict.why}")
+    if verdict.advice is not None:
+        log(f"check: {verdict.advice}")
+    return verdict
 
 
 def _failed(step: str, version: specs.Version, message: str, traceback: str = "") -> errors.BuildFailed:

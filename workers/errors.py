@@ -31,6 +31,16 @@ class StartTimeout(LoadFailed):
     """Import and load() took longer than the version's load_timeout."""
 
 
+class RunnerEnded(WorkerError):
+    """The runner ended during a trial of batches."""
+
+    def __init__(self, message: str, *, began: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.began = began
+        """Whether the trial may have been running: else it was not its fault."""
+
+
 class BuildFailed(WorkerError):
     """A version cannot be run, and where it failed."""
 

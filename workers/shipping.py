@@ -1,4 +1,4 @@
-"""Log lines on their way to the registry: collected for a moment, sent together, bounded while the registry is away."""
+"""Log lines and verdicts on their way to the registry: collected for a moment, sent together, bounded while away."""
 
 import asyncio
 import collections
@@ -8,6 +8,7 @@ from typing import Final
 
 from registry import client
 from registry import errors as registry_errors
+from wire import specs
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,17 @@ class Shipper:
         self._account = account
         self._model = model
         self._lines: collections.deque[tuple[int, str]] = collections.deque(maxlen=MOST)
+        self._verdicts: dict[int, specs.Verdict] = {}
         self._some = asyncio.Event()
 
     def put(self, version: int, line: str) -> None:
         """Send a line some time soon."""
         self._lines.append((version, line))
+        self._some.set()
+
+    def judge(self, version: int, verdict: specs.Verdict) -> None:
+        """Send what was found out about a version some time soon; a later verdict takes the place of an earlier one."""
+        self._verdicts[version] = verdict
         self._some.set()
 
     async def run(self) -> None:
@@ -41,8 +48,18 @@ class Shipper:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send what is there now."""
+        """Send what is there now; what the registry does not take stays."""
         self._some.clear()
+        try:
+            await self._send_lines()
+            await self._send_verdicts()
+        except registry_errors.RegistryError as error:
+            log.warning("log lines wait for the registry: %s", error)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1.0)
+            self._some.set()
+
+    async def _send_lines(self) -> None:
         while self._lines:
             version = self._lines[0][0]
             same = []
@@ -52,10 +69,14 @@ class Shipper:
                 await self._to.append_log(self._account, self._model, version, "\n".join(same) + "\n")
             except registry_errors.NotFound:
                 continue
-            except registry_errors.RegistryError as error:
-                log.warning("log lines wait for the registry: %s", error)
+            except registry_errors.RegistryError:
                 room = MOST - len(self._lines)
                 self._lines.extendleft((version, line) for line in reversed(same[-room:] if room else []))
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.sleep(1.0)
-                return
+                raise
+
+    async def _send_verdicts(self) -> None:
+        for version, verdict in list(self._verdicts.items()):
+            with contextlib.suppress(registry_errors.NotFound):
+                await self._to.judged(self._account, self._model, version, verdict)
+            if self._verdicts.get(version) is verdict:
+                del self._verdicts[version]
