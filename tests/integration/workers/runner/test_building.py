@@ -173,7 +173,8 @@ async def test_check_needs_no_server(bench: Bench, tmp_path: pathlib.Path) -> No
         folder, home=bench.home, log=bench.lines.append, sample=b'"abc"', settings=runner_settings.RunnerSettings()
     )
     assert version.entry == "predict.py"
-    assert "the sample gave 3" in bench.lines[-1]
+    assert "the sample gave 3" in bench.lines[-2]
+    assert "batches unproven" in bench.lines[-1]
     (folder / "predict.py").unlink()
     with pytest.raises(errors.BuildFailed) as caught:
         await checking.check(folder, home=bench.home, log=bench.lines.append)
