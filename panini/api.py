@@ -1,177 +1,71 @@
-"""The HTTP application: the routers of the rooms, in one process or each alone, and what they stand on.
+"""The HTTP application of a process: the roles it has, the errors they share, and what it tells of itself.
 
-all        registry + ingest + results (+ dashboard) in one process: a laptop
+all        registry + results + ingest + dashboard in one process: a laptop
 registry   the only process that opens the database
-ingest, results, dashboard   ask the registry over HTTP; run as many as you like
+results, ingest, dashboard   ask the registry over HTTP; run as many as you like
 """
 
-import asyncio
 import contextlib
+import importlib
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
 import fastapi
 import fastapi.exceptions
 import starlette.exceptions
 from fastapi.responses import Response
 
-import dashboard.backend
-import dashboard.routes
-import dashboard.settings
-import dashboard.site
-import dashboard.snippets
-import ingest.routes
-import ingest.settings
-import registry.internal
-import registry.routes
-import registry.settings
-import registry.topics
-import results.routes
-from ingest import accept, producer
-from panini import keys, listening, memory, pages
-from registry import client, service
-from results import answers, link, store, sweep, waiting
-from wire import directory, ids, problems
-from wire import settings as wire_settings
+from panini import memory, pages
+from panini.roles import base
+from registry import client
+from wire import directory, problems
 
 log = logging.getLogger(__name__)
 
-ROLES = ("ingest", "results", "registry", "dashboard", "all")
+ROLES: Final = ("registry", "results", "ingest", "dashboard")
+"""In the order in which they start; `all` is every one of them."""
 
 
 def make(role: str) -> fastapi.FastAPI:
-    """The application of one role, from the environment's settings; nothing runs before its lifespan begins."""
+    """The application of one role, or of `all`; nothing runs before its lifespan begins.
+
+    Only the modules of its own roles are imported: an ingest process carries no database and no pages.
+    """
+    wanted = ROLES if role == "all" else (role,)
+    roles = [importlib.import_module(f"panini.roles.{name}") for name in wanted]
     app = fastapi.FastAPI(
         title="Panini",
         version="1",
         summary="A trained model as an asynchronous service",
-        lifespan=lambda app: _lifespan(app, role),
+        lifespan=lambda app: _lifespan(app, roles, owns_registry="registry" in wanted),
         docs_url="/docs",
         redoc_url=None,
     )
     _answer_errors(app)
-    wanted = ROLES[:-1] if role == "all" else (role,)
-    if "registry" in wanted:
-        app.include_router(registry.routes.router)
-        app.include_router(registry.internal.router, include_in_schema=False)
-    if "ingest" in wanted:
-        app.include_router(ingest.routes.router)
-    if "results" in wanted:
-        app.include_router(results.routes.router)
     app.include_router(pages.router)
-    if "dashboard" in wanted:
-        app.include_router(dashboard.routes.router)
+    for module in roles:
+        module.mount(app)
     return app
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(app: fastapi.FastAPI, role: str) -> AsyncIterator[None]:
-    known = wire_settings.Service.load()
-    connections = wire_settings.Connections.load()
-    app.state.role = role
-    app.state.started = time.monotonic()
-    app.state.internal_token = known.internal_token.get_secret_value()
+async def _lifespan(app: fastapi.FastAPI, roles: list[Any], *, owns_registry: bool) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
-        if role in {"all", "registry"}:
-            await _registry(app, stack, connections)
-        else:
-            away = await stack.enter_async_context(client.Client(known.registry, app.state.internal_token))
+        process = base.Process(app, stack)
+        app.state.internal_token = process.service.internal_token.get_secret_value()
+        if not owns_registry:
+            away = await stack.enter_async_context(client.Client(process.service.registry, app.state.internal_token))
             app.state.directory = directory.Directory(away.snapshot)
-        await _background(stack, app.state.directory.run())
-        await app.state.directory.fresh()
-        if role in {"all", "ingest", "results"}:
-            await _jobs(app, stack, role, connections, known)
-        if role in {"all", "dashboard"}:
-            await _dashboard(app, stack, connections)
+            await process.background(app.state.directory.run())
+            await app.state.directory.fresh()
+        for role in roles:
+            await role.start(process)
+        if owns_registry:
+            await process.background(app.state.directory.run())
+            await app.state.directory.fresh()
         memory.settle()
         yield
-
-
-async def _registry(
-    app: fastapi.FastAPI, stack: contextlib.AsyncExitStack, connections: wire_settings.Connections
-) -> None:
-    options = registry.settings.Settings.load()
-    kept = service.Registry(options, registry.topics.KafkaTopics(connections, options))
-    await kept.start()
-    stack.push_async_callback(kept.close)
-    app.state.registry = kept
-    await keys.settle(kept, getattr(app.state, "key_file", None))
-    app.state.directory = directory.Directory(kept.snapshot)
-    await _background(stack, _at_once(kept, app.state.directory))
-
-
-async def _at_once(kept: service.Registry, known: directory.Directory) -> None:
-    """In the registry's own process a change holds at once."""
-    while not kept.changes.released:
-        seen = kept.changes.number
-        await known.refresh()
-        await kept.changes.wait(seen, 60.0)
-
-
-async def _jobs(
-    app: fastapi.FastAPI,
-    stack: contextlib.AsyncExitStack,
-    role: str,
-    connections: wire_settings.Connections,
-    known: wire_settings.Service,
-) -> None:
-    over = link.Link(connections)
-    stack.push_async_callback(over.aclose)
-    kept = store.Store(over)
-    waiters = waiting.Waiters(over, kept)
-    await _background(stack, waiters.run())
-    signer = ids.Signer({0: known.signing_key.get_secret_value().encode()}, 0)
-    app.state.results = answers.Results(kept, waiters, signer)
-    if role in {"all", "results"}:
-        await _background(stack, sweep.run(kept, app.state.directory.every))
-    if role in {"all", "ingest"}:
-        options = ingest.settings.Settings.load()
-        into = producer.Producer(
-            kafka_python=connections.kafka_python(),
-            buffer_bytes=options.ingest_buffer,
-            ack_timeout=options.ingest_ack_timeout,
-        )
-        await into.start()
-        stack.push_async_callback(into.stop)
-        app.state.ingest_settings = options
-        app.state.producer = into
-        app.state.acceptor = accept.Acceptor(signer=signer, kafka=into, waiters=waiters)
-
-
-async def _dashboard(
-    app: fastapi.FastAPI, stack: contextlib.AsyncExitStack, connections: wire_settings.Connections
-) -> None:
-    """The pages ask the public API, over a socket, wherever it is: in this process too."""
-    own = listening.Settings.load()
-    options = dashboard.settings.Settings.load()
-    api = await stack.enter_async_context(dashboard.backend.client(options.dashboard_api or own.url))
-    app.state.dashboard = dashboard.site.Site(
-        api,
-        app.state.internal_token.encode(),
-        own.public_url or own.url,
-        config=options,
-        kafka=dashboard.snippets.Kafka(
-            bootstrap=connections.kafka, sasl=connections.kafka_username is not None, local=own.local_stack
-        ),
-    )
-
-
-async def _background(stack: contextlib.AsyncExitStack, work: Awaitable[None]) -> None:
-    """Run `work` until the stack closes; an error of ours in it is told at once, not at the end."""
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(_tell)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(end)
-
-
-def _tell(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a background task ended", exc_info=error)
 
 
 def _answer_errors(app: fastapi.FastAPI) -> None:

@@ -35,7 +35,8 @@ class Directory:
         self._by_name: dict[tuple[str, str], specs.Endpoint] = {}
         self._by_uid: dict[int, specs.Endpoint] = {}
         self._known: dict[str, specs.Key] = {}
-        self._refreshed = 0.0
+        self._asked = -MISS_INTERVAL
+        """When the last question to the registry began (monotonic seconds)."""
         self._lock = asyncio.Lock()
 
     @property
@@ -70,22 +71,31 @@ class Directory:
         return list(self._by_uid.values())
 
     async def fresh(self) -> None:
-        """Refresh now, after a miss, unless that was just done."""
-        if time.monotonic() - self._refreshed >= MISS_INTERVAL:
-            await self.refresh()
+        """After a miss: return with a snapshot that was taken after this call.
+
+        However many miss, the registry is asked once an interval; the others wait for that answer.
+        """
+        asked = time.monotonic()
+        async with self._lock:
+            if self._asked > asked:
+                return
+            await asyncio.sleep(self._asked + MISS_INTERVAL - time.monotonic())
+            await self._refresh()
 
     async def refresh(self) -> None:
         """Take the registry's newest snapshot. An unreachable registry is logged and the last one kept."""
         async with self._lock:
-            try:
-                snapshot = await self._fetch(self._etag)
-            except OSError as error:
-                log.warning("registry unreachable, keeping the last snapshot: %s", error)
-                return
-            finally:
-                self._refreshed = time.monotonic()
-            if snapshot is not None:
-                self._take(snapshot)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        self._asked = time.monotonic()
+        try:
+            snapshot = await self._fetch(self._etag)
+        except OSError as error:
+            log.warning("registry unreachable, keeping the last snapshot: %s", error)
+            return
+        if snapshot is not None:
+            self._take(snapshot)
 
     async def run(self) -> None:
         """Refresh for ever; cancel to stop."""
