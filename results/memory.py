@@ -47,6 +47,10 @@ class Store:
             done.append(mine and was is not None and was.status in {jobs.Status.RUNNING, jobs.Status.QUEUED})
         return done
 
+    async def postpone(self, account: str, model: str, jobs: list[protocol.Postponed]) -> list[bool]:
+        """See protocol.Store."""
+        return [self._postpone((account, model, job.id), job) for job in waiting]
+
     async def cancel(
         self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = protocol.DAY_MS,
         ttl_ms: int,
@@ -182,6 +186,17 @@ class Store:
         if end.notify:
             self.told.append((end.notify, end.id))
         return True
+
+    def _postpone(self, key: _Key, job: protocol.Postponed) -> bool:
+        was = self._get(key)
+        if was is None or was.token != job.token:
+            return False
+        if was.status is jobs.Status.RUNNING:
+            starts, version = was.starts - (not job.charged), None if job.anew else was.version
+            self._change(
+                key, was, status=jobs.Status.QUEUED, starts=starts, version=version, details=job.details, output=None
+            )
+        return was.status in {jobs.Status.RUNNING, jobs.Status.QUEUED}
 
     def _closed(self, record: records.Record, status: jobs.Status, keep_ms: int) -> records.Record:
         return _with(record, status=status, completed_at=self.now_ms, expires_at=self.now_ms + keep_ms)

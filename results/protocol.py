@@ -58,7 +58,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     """To be given with the end."""
     starts: int
-    """This start included: the job's `attempt`."""
+    """Charged starts, this one included."""
     version: int
     """The version to run: the one recorded at the first claim."""
 
@@ -66,6 +66,20 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     def alone(self) -> bool:
         """Whether it must run in a batch of its own: an earlier start was lost with its worker."""
         return self.starts > 1
+
+
+class Postponed(msgspec.Struct, frozen=True, kw_only=True):
+    """A claimed job that is to be tried again later."""
+
+    id: str
+    token: str
+    """Of the claim."""
+    details: records.Details
+    """Kept while it waits."""
+    charged: bool = False
+    """Whether its start stays charged: it ran alone and its runner ended."""
+    anew: bool = False
+    """Whether its version is chosen anew, as it never ran on the one of its claim."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +153,10 @@ class Store(Protocol):
 
     async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
         """Give claimed jobs (id, token) back as queued, uncharged. False: fenced."""
+        ...
+
+    async def postpone(self, account: str, model: str, jobs: list[Postponed]) -> list[bool]:
+        """Give claimed jobs back as queued, to be tried again later. False: fenced."""
         ...
 
     async def cancel(

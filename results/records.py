@@ -78,6 +78,8 @@ class Details(msgspec.Struct, frozen=True, array_like=True):
     place: tuple[int, int, int] | None = None
     """Partition, offset, and place in the list, of the Kafka record it came in."""
     replay_of: str | None = None
+    retries: int = 0
+    """Tries so far that were not charged: its starts and these are its `attempt`."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

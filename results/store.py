@@ -89,6 +89,17 @@ class Store:
             return []
         return _unfenced(len(claims), await self._scripts.run("release", names, [token for _, token in claims]))
 
+    async def postpone(self, account: str, model: str, jobs: list[protocol.Postponed]) -> list[bool]:
+        """See protocol.Store."""
+        prefix = keys.job_prefix(account, model)
+        if not waiting:
+            return []
+        arguments: list[link.Argument] = []
+        for job in waiting:
+            arguments += [job.token, int(job.charged), int(job.anew), records.body(job.details)]
+        names = [prefix + job.id for job in waiting]
+        return _unfenced(len(waiting), await self._scripts.run("postpone", names, arguments))
+
     async def cancel(
         self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = protocol.DAY_MS,
         ttl_ms: int,

@@ -79,7 +79,7 @@ def job(job_id: str, model: str, record: records.Record, *, ours: bool, output: 
         output=_output(record) if output else msgspec.UNSET,
         output_media_type=details.media or msgspec.UNSET,
         error=None if record.error is None else Error(record.error.type.value, record.error.message),
-        attempt=record.starts,
+        attempt=record.starts + record.details.retries,
         cached=details.cached,
         created_at=iso(record.created_at),
         started_at=None if details.started_at is None else iso(details.started_at),
