@@ -46,6 +46,18 @@ e2e: environment ## tests of whole processes, the pages of docs/ included
 faults: environment ## tests that kill things
 	@$(PYTEST) $(or $(TESTS),tests/faults)
 
+bench: environment ## what a job costs, on a stack of its own, in a few minutes
+	@exec $(RUN) benchmarks.run
+
+bench-peers: environment ## the same, beside other Python job systems
+	@exec $(RUN) benchmarks.run --peers
+
+screenshots: environment ## pictures of every page, in docs/screenshots
+	@exec $(RUN) docs.screenshots
+
+docs: environment ## write the pages that come from the code
+	@$(RUN) scripts.settings_page
+
 fmt: environment ## put the tree into the one format
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
@@ -60,4 +72,4 @@ clean: ## remove the environment and every cache; what the stack keeps (.panini)
 environment:
 	@sh scripts/environment.sh dev
 
-.PHONY: help up test lint types unit contract integration e2e faults fmt lock clean environment
+.PHONY: help up test lint types unit contract integration e2e faults bench bench-peers screenshots docs fmt lock clean environment
