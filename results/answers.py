@@ -83,20 +83,13 @@ class Results:
         return await answered(lambda: self._page(known, key, model, status=status, cursor=cursor, limit=limit))
 
     async def _job(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
-        parsed, endpoint = await self._ours(known, key, job_id)
+        parsed, endpoint = await self.ours(known, key, job_id)
         return await self._state(endpoint, job_id, parsed, asked)
 
     async def _job_of_model(
         self, known: directory.Directory, key: specs.Key, model: str, job_id: str, asked: Asked
     ) -> Answer:
-        endpoint = await found_endpoint(known, key, model)
-        if not names.is_job_id(job_id):
-            raise refusals.no_job(job_id)
-        parsed = ids.parse(job_id)
-        if parsed is not None and not self.signer.verify(parsed, account_uid=key.account_uid):
-            parsed = None
-        if parsed is not None and parsed.model_uid != endpoint.model_uid:
-            raise refusals.no_job(job_id)
+        parsed, endpoint = await self.of_model(known, key, model, job_id)
         return await self._state(endpoint, job_id, parsed, asked)
 
     async def _state(self, endpoint: specs.Endpoint, job_id: str, parsed: ids.JobId | None, asked: Asked) -> Answer:
@@ -120,7 +113,7 @@ class Results:
         return Answer(200, headers, views.job(job_id, endpoint.model, found, ours=parsed is not None))
 
     async def _file(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
-        parsed, endpoint = await self._ours(known, key, job_id)
+        parsed, endpoint = await self.ours(known, key, job_id)
         seconds, headers = waited(asked)
         found = await self.waiters.wait(endpoint.account, endpoint.model, job_id, seconds)
         now_ms = clock()
@@ -198,11 +191,25 @@ class Results:
             200, {"Content-Type": _JSON, "Cache-Control": "no-store"}, views.several(found, cursor=page.cursor)
         )
 
+    async def of_model(
+        self, known: directory.Directory, key: specs.Key, model: str, job_id: str
+    ) -> tuple[ids.JobId | None, specs.Endpoint]:
+        """The claims of an id, none where its client chose it, and its model. Raises Problem 404."""
+        endpoint = await found_endpoint(known, key, model)
+        if not names.is_job_id(job_id):
+            raise refusals.no_job(job_id)
+        parsed = ids.parse(job_id)
+        if parsed is not None and not self.signer.verify(parsed, account_uid=key.account_uid):
+            parsed = None
+        if parsed is not None and parsed.model_uid != endpoint.model_uid:
+            raise refusals.no_job(job_id)
+        return parsed, endpoint
+
     def _is_ours(self, key: specs.Key, job_id: str) -> bool:
         parsed = ids.parse(job_id)
         return parsed is not None and self.signer.verify(parsed, account_uid=key.account_uid)
 
-    async def _ours(self, known: directory.Directory, key: specs.Key, job_id: str) -> tuple[ids.JobId, specs.Endpoint]:
+    async def ours(self, known: directory.Directory, key: specs.Key, job_id: str) -> tuple[ids.JobId, specs.Endpoint]:
         """The claims of an id and its model. Raises Problem 404: not ours, not the caller's, or its model is gone."""
         parsed = ids.parse(job_id)
         if parsed is None or not self.signer.verify(parsed, account_uid=key.account_uid):

@@ -3,7 +3,12 @@
     {account:model:bucket}:j:{id}                   string: the record of a job, layout in records.py
     {account:model:bucket}:r:{partition}:{offset}   hash, place → id: jobs of a Kafka record, not those Panini named
     {account:model:bucket}:index                    sorted set, id by created_at: the jobs that a worker has read
+    {account:model:bucket}:e:{id}                   stream: progress and outputs of a running job, made with the first
+    {account:model:bucket}:d:{id}                   hash: the webhook delivery of a job that ended, see deliveries.py
+    {account:model:bucket}:due                      sorted set, id by Unix ms: deliveries to be tried then
+    {account:model:bucket}:off                      hash, URL → Unix ms: webhooks that answered 410
     panini:ended:{account}:{model}                  channel: ids of jobs that ended, parted by spaces
+    panini:due                                      channel: `account:model` that has deliveries to be tried now
     panini:control:{account}:{model}                channel: what its workers are asked, such as `cancel {id}`
     panini:notify:{process}                         channel: [[key, value | false], …] of ended jobs a POST waits for
 
@@ -16,6 +21,9 @@ BUCKET: Final = 0
 """The only bucket until one slot is too small for a model."""
 
 NOTIFY: Final = "panini:notify:"
+
+DUE: Final = "panini:due"
+"""Channel that wakes the processes which deliver webhooks."""
 
 
 def tag(account: str, model: str) -> str:
@@ -41,6 +49,26 @@ def record(account: str, model: str, partition: int, offset: int) -> str:
 def index(account: str, model: str) -> str:
     """The model's jobs by creation time."""
     return f"{tag(account, model)}:index"
+
+
+def events(account: str, model: str, job_id: str) -> str:
+    """The stream of what a job said while it ran."""
+    return f"{tag(account, model)}:e:{job_id}"
+
+
+def delivery(account: str, model: str, job_id: str) -> str:
+    """The webhook delivery of a job that ended."""
+    return f"{tag(account, model)}:d:{job_id}"
+
+
+def due(account: str, model: str) -> str:
+    """The deliveries of a model by the time of their next try."""
+    return f"{tag(account, model)}:due"
+
+
+def off(account: str, model: str) -> str:
+    """The webhooks of a model that answered 410."""
+    return f"{tag(account, model)}:off"
 
 
 def ended(account: str, model: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from results import errors, link
 
-NAMES: Final = ("claim", "finish", "release", "postpone", "cancel", "page", "shrink")
+NAMES: Final = ("claim", "finish", "release", "postpone", "cancel", "delete", "page", "shrink")
 
 
 class Scripts:

@@ -47,7 +47,7 @@ class Store:
             done.append(mine and was is not None and was.status in {jobs.Status.RUNNING, jobs.Status.QUEUED})
         return done
 
-    async def postpone(self, account: str, model: str, jobs: list[protocol.Postponed]) -> list[bool]:
+    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed]) -> list[bool]:
         """See protocol.Store."""
         return [self._postpone((account, model, job.id), job) for job in waiting]
 
@@ -70,6 +70,18 @@ class Store:
         elif was.status is jobs.Status.RUNNING:
             self._change(key, was, cancel_asked=True)
         return self._values[key][0]
+
+    async def delete(self, account: str, model: str, job_id: str, *, now_ms: int) -> records.Record | None:
+        """See protocol.Store."""
+        self._pass(now_ms)
+        key = (account, model, job_id)
+        was = self._get(key)
+        if was is not None and was.terminal:
+            head = records.decode(
+                _encoded(_with(was, expires_at=min(was.expires_at or now_ms, now_ms)))[: records.HEAD]
+            )
+            self._values[key] = (head, self._values[key][1])
+        return was
 
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
         """See protocol.Store."""

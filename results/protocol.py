@@ -155,7 +155,7 @@ class Store(Protocol):
         """Give claimed jobs (id, token) back as queued, uncharged. False: fenced."""
         ...
 
-    async def postpone(self, account: str, model: str, jobs: list[Postponed]) -> list[bool]:
+    async def postpone(self, account: str, model: str, waiting: list[Postponed]) -> list[bool]:
         """Give claimed jobs back as queued, to be tried again later. False: fenced."""
         ...
 
@@ -163,6 +163,11 @@ class Store(Protocol):
         self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = DAY_MS, ttl_ms: int
     ) -> records.Record:
         """Cancel a job: at once where it does not run, else its worker is asked. The record as it stands then."""
+        ...
+
+    async def delete(self, account: str, model: str, job_id: str, *, now_ms: int) -> records.Record | None:
+        """Drop the result of a job that ended; the record as it was, none where there is none. Of one that has not
+        ended nothing is dropped."""
         ...
 
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:

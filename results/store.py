@@ -89,7 +89,7 @@ class Store:
             return []
         return _unfenced(len(claims), await self._scripts.run("release", names, [token for _, token in claims]))
 
-    async def postpone(self, account: str, model: str, jobs: list[protocol.Postponed]) -> list[bool]:
+    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed]) -> list[bool]:
         """See protocol.Store."""
         prefix = keys.job_prefix(account, model)
         if not waiting:
@@ -113,6 +113,18 @@ class Store:
         channels = [keys.ended(account, model), keys.control(account, model)]
         stands = await self._scripts.run("cancel", names, [value, max(ttl_ms, keep_ms), job_id, *channels])
         return records.decode(stands)
+
+    async def delete(self, account: str, model: str, job_id: str, *, now_ms: int) -> records.Record | None:
+        """See protocol.Store."""
+        names = [
+            keys.job(account, model, job_id),
+            keys.index(account, model),
+            keys.events(account, model, job_id),
+            keys.delivery(account, model, job_id),
+            keys.due(account, model),
+        ]
+        head = await self._scripts.run("delete", names, [now_ms, job_id])
+        return records.decode(head) if head else None
 
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
         """See protocol.Store."""

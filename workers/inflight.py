@@ -39,4 +39,4 @@ class Batch:
         self.outcomes += [outcomes.Lost(verdict.type, verdict.message)] * suspects
         self.outcomes += [outcomes.Lost(verdict.type, verdict.message, began=False)] * (missing - suspects)
         if not self.future.done():
-            self.future.set_result(outcomes.Ran(self.outcomes, 0.0))
+            self.future.set_result(outcomes.Ran(self.outcomes, 0.0, asked=verdict.asked))

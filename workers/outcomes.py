@@ -49,3 +49,5 @@ class Ran(msgspec.Struct, frozen=True):
     batch_error: str | None = None
     """A predict() call with several inputs raised this, so nobody knows whose fault it was: run them one by one.
     Every outcome is then a Failure with these words."""
+    asked: bool = False
+    """Panini itself ended the runner, for a canceled job or a stop: nobody's fault."""

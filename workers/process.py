@@ -28,6 +28,8 @@ class Ended:
     message: str
     code: int = 0
     """Exit code; negative: the signal that ended it."""
+    asked: bool = False
+    """Panini itself ended it, and not for anything it did."""
 
 
 class Child(Protocol):

@@ -124,6 +124,14 @@ def began(journal: bytes, *, batch: int) -> float | None:
     return float(since) if noted == batch and since == since else None  # noqa: PLR0124  NaN is not itself
 
 
+def answered(journal: bytes, *, batch: int) -> int:
+    """How many inputs of `batch` the runner has answers for, sent or not."""
+    if len(journal) < HEADER.size:
+        return 0
+    noted, base, count, _, _ = HEADER.unpack_from(journal)
+    return int(base + count) if noted == batch else 0
+
+
 def _error_type(word: str) -> jobs.ErrorType:
     try:
         return jobs.ErrorType(word)

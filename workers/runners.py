@@ -35,6 +35,20 @@ class Event:
 OnEvent = Callable[[Event], None]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where an input is in a runner."""
+
+    began: bool
+    """Its predict() call runs."""
+    others: int
+    """Inputs without an answer beside it."""
+    together: bool
+    """It shares its call with others."""
+    elapsed: float
+    """Seconds that the call which runs takes so far, if it is in the batch that runs."""
+
+
 class Runner:
     """A loaded runner. Made by a host."""
 
@@ -115,9 +129,28 @@ class Runner:
         """Inputs with these ids that have not begun shall not: they come back as Lost with began=False."""
         self.channel.send(protocol.frame((protocol.CANCEL, ids)))
 
+    def at(self, job_id: str) -> Place | None:
+        """Where an input with this id is; None: it is not here, or answered."""
+        batch = next((batch for batch in self._flying if job_id in batch.ids), None)
+        if batch is None or not self._alive:
+            return None
+        place, first = batch.ids.index(job_id), batch is self._flying[0]
+        answered = len(batch.outcomes)
+        if first and not batch.together:
+            answered = max(answered, protocol.answered(self._read_journal(protocol.HEADER.size), batch=batch.number))
+        if place < answered:
+            return None
+        unanswered = sum(one.size - len(one.outcomes) for one in self._flying) - (answered - len(batch.outcomes))
+        return Place(
+            began=first and (batch.together or place == answered),
+            others=unanswered - 1,
+            together=batch.together and batch.size > 1,
+            elapsed=time.monotonic() - self._call_began(batch) if first else 0.0,
+        )
+
     async def kill(self, reason: str) -> None:
         """End it at once; what is in flight comes back as Lost with this reason. Returns when it is gone."""
-        self._settle_as(jobs.ErrorType.CRASHED, reason)
+        self._settle_as(jobs.ErrorType.CRASHED, reason, asked=True)
         await self._end(grace=0)
 
     async def stop(self) -> None:
@@ -160,14 +193,17 @@ class Runner:
         if not self._flying or not self._alive:
             return
         batch, now = self._flying[0], time.monotonic()
-        began = protocol.began(self._read_journal(protocol.HEADER.size), batch=batch.number)
-        since = max(self._since, min(began, now)) if began is not None else self._since
-        due = since + batch.timeout + _SLACK
+        due = self._call_began(batch) + batch.timeout + _SLACK
         if due > now:
             self._watch_at(due)
             return
         self._settle_as(jobs.ErrorType.TIMEOUT, f"predict() took longer than {batch.timeout:g} s (timeout)")
         self._start_ending(grace=self._settings.runner_term_grace)
+
+    def _call_began(self, batch: inflight.Batch) -> float:
+        """When the predict() call that runs began (monotonic seconds). `batch` is the first one."""
+        began = protocol.began(self._read_journal(protocol.HEADER.size), batch=batch.number)
+        return max(self._since, min(began, time.monotonic())) if began is not None else self._since
 
     def _message(self, message: list[Any]) -> None:
         kind = protocol.kind(message)
@@ -234,11 +270,11 @@ class Runner:
             self._settle_as(jobs.ErrorType.CRASHED, f"the runner broke the protocol: {broken}")
         self._start_ending(grace=0 if broken is not None else _EXIT_GRACE, asked=broken is not None)
 
-    def _settle_as(self, kind: jobs.ErrorType, message: str) -> None:
+    def _settle_as(self, kind: jobs.ErrorType, message: str, *, asked: bool = False) -> None:
         """Say why it ends, unless that was said before."""
         self._alive = False
         if self._verdict is None:
-            self._verdict = process.Ended(type=kind, message=message)
+            self._verdict = process.Ended(type=kind, message=message, asked=asked)
 
     async def _end(self, *, grace: float) -> None:
         self._start_ending(grace=grace)

@@ -418,3 +418,26 @@ async def test_shrink_goes_on_after_what_it_must_leave(kept: protocol.Store, mod
     second = await kept.shrink(A, model, now_ms=at + 100, keep_ms=0, skip=first.seen - first.removed, limit=3)
 
     assert (first, second) == (protocol.Shrunk(3, 0), protocol.Shrunk(3, 2))
+
+
+async def test_delete_drops_the_result_of_a_job_that_ended(kept: protocol.Store, model: str) -> None:
+    at = now()
+    await claim(kept, model, request("ended"), request("running"), now_ms=at)
+    await kept.finish(A, model, [end("ended", completed_at=at)])
+
+    ended = await kept.delete(A, model, "ended", now_ms=at + 5)
+    running = await kept.delete(A, model, "running", now_ms=at + 5)
+
+    assert await kept.delete(A, model, "unknown", now_ms=at) is None
+    assert ended is not None
+    assert ended.terminal
+    assert running is not None
+    assert not running.terminal
+    found, still = await kept.fetch_many(A, model, ["ended", "running"])
+    assert found is not None
+    assert (found.cut, found.gone(at + 5), found.expires_at) == (True, True, at + 5)
+    assert still is not None
+    assert not still.cut
+    assert [job_id for job_id, _ in (await kept.page(A, model)).jobs] == ["running"]
+    assert (await claim(kept, model, request("ended", "b")))[0].verdict is protocol.Verdict.DONE
+    assert await kept.delete(A, model, "ended", now_ms=at + 9) is not None, "again"
