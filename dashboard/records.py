@@ -28,6 +28,14 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether inputs of a version may come together."""
+
+    batching: str
+    why: str
+    advice: str | None = None
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a model."""
 
@@ -42,6 +50,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     built_at: str | None = None
     failed_step: str | None = None
     error: str | None = None
+    verdict: Verdict | None = None
     unchanged: bool = False
 
     @property

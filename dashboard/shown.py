@@ -37,11 +37,13 @@ def size(count: int) -> str:
 
 
 def duration(ms: float | None) -> str:
-    """Milliseconds: `0.4 ms`, `86 ms`, `1.8 s`, `3 min`, `72 h`; a dash for none."""
+    """Milliseconds: `< 0.1 ms`, `0.4 ms`, `86 ms`, `1.8 s`, `3 min`, `72 h`; a dash for none."""
     if ms is None:
         return "\N{EN DASH}"
+    if 0 < ms < 0.05:
+        return "< 0.1 ms"
     if ms < 10:
-        return f"{ms:.1f} ms"
+        return f"{round(ms, 1):g} ms"
     if ms < 1000:
         return f"{ms:.0f} ms"
     if ms < 10_000:

@@ -16,6 +16,9 @@ KEPT: Final = 500
 """Lines of a step that a page shows, the last ones."""
 
 _OURS: Final = re.compile(r"(files|environment|load|check|worker|runner|registry): (.*)", re.DOTALL)
+_PANINI: Final = re.compile(
+    r"done deploying|failed at (files|environment|load|check): .*|batches (open|closed|unproven): .*"
+)
 _TOOK: Final = re.compile(r"^(.*?),? in (\d[\d.]* s)$")
 _WARNING: Final = re.compile(r"\b\w*Warning:|^warning\b", re.IGNORECASE)
 _ERROR: Final = re.compile(r"^(\w+(\.\w+)*(Error|Exception)\b|error:|\u00d7)")
@@ -91,8 +94,12 @@ class Build:
         bad = NAMES.index(_OF_STEP.get(failed_step or "", self.current))
         for place, name in enumerate(NAMES):
             self.steps[name].state = State.DONE if place < bad else State.BAD if place == bad else State.TODO
+            if place > bad:
+                self.steps[name].note = "not reached"
 
     def _printed(self, number: int, text: str) -> Line:
+        if _PANINI.fullmatch(text):
+            return Line(number=number, source="panini", text=text, level="bad" if text.startswith("failed") else "")
         level = "bad" if _ERROR.match(text) else "warn" if _WARNING.search(text) else ""
         if self.current == "upload":
             return Line(number=number, source="registry", text=text)
@@ -107,7 +114,7 @@ class Build:
             return set()
         step = self.steps[self.current]
         step.state = State.DONE
-        step.note, step.took = (took[1], took[2]) if took is not None else (found[2], "")
+        step.note, step.took = (took[1], took[2]) if took is not None else (found[2].partition(";")[0], "")
         place = NAMES.index(self.current) + 1
         changed = {self.current}
         if place < len(NAMES):

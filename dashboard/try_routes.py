@@ -67,7 +67,7 @@ def _answer(
     """The result alone where a script asked for it, else the whole page with it."""
     if visitor.scripted:
         html = visitor.site.pages.render("_try_result.html", job=job, error=error, refusal=refusal)
-        return HTMLResponse(html, status)
+        return HTMLResponse(html)  # a typing error is no failure of the page: the browser's console stays silent
     return _page(visitor, subject, kind, given=given, job=job, error=error, refusal=refusal, status=status)
 
 

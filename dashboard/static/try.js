@@ -15,11 +15,13 @@
     words.replaceChildren(name, ', ' + size(file.size));
     form.querySelector('[data-try-hint]').textContent = 'Drop, paste or choose another';
     box.hidden = true;
+    form.querySelector('[data-try-icon]').hidden = false;
     if (image.src) { URL.revokeObjectURL(image.src); }
     image.removeAttribute('src');
     if (!file.type.startsWith('image/')) { return; }
     image.onload = function () {
       box.hidden = false;
+      form.querySelector('[data-try-icon]').hidden = true;
       words.replaceChildren(name, ', ' + image.naturalWidth + ' × ' + image.naturalHeight + ', ' + size(file.size));
     };
     image.alt = 'Your input: ' + file.name;

@@ -70,6 +70,12 @@ def drop(page: sync_api.Page, selector: str, files: dict[str, bytes]) -> None:
         page.dispatch_event(selector, kind, {"dataTransfer": transfer})
 
 
+def throttle(page: sync_api.Page, *, upload: int) -> None:
+    """A line that takes `upload` bytes a second."""
+    line = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", line)
+
+
 def png(width: int, height: int, shade: int = 128) -> bytes:
     """A grey image."""
 

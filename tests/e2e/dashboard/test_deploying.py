@@ -39,7 +39,7 @@ def test_drop_watch_try(page: sync_api.Page, served: kit.Served) -> None:
     page.locator("[data-try-file]").set_input_files(
         {"name": "seven.png", "mimeType": "image/png", "buffer": kit.png(28, 20)}
     )
-    expect(page.get_by_text("28 × 20")).to_be_visible()
+    expect(page.get_by_text("28 \N{MULTIPLICATION SIGN} 20")).to_be_visible()
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#result")).to_contain_text('"width": 28', timeout=40_000)
     expect(page.locator("#result .timing")).to_contain_text("predict")

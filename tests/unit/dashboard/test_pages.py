@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from dashboard import guards
-from tests.unit.dashboard import kit
+from tests.unit.dashboard import kit, markup
 
 EVIL = "<script>alert('x')</script>"
 PAGES = (
@@ -47,7 +47,7 @@ def api(api: kit.Api) -> kit.Api:
         "iris",
         kit.version("iris", 1, state="ready"),
         kit.version("iris", 2, state="failed", **failed),
-        kit.version("iris", 3, entry="main.py"),
+        kit.version("iris", 3, entry="main.py", verdict={"batching": "open", "why": EVIL, "advice": None}),
         kit.version("iris", 4, state="building", built_at=None),
     )
     api.jobs = {
@@ -71,6 +71,7 @@ async def test_page(visitor: httpx.AsyncClient, page: str) -> None:
     answer = await visitor.get(page)
 
     assert answer.status_code == 200, answer.text
+    assert markup.faults(answer.text) == []
     assert answer.headers["content-security-policy"] == guards.POLICY
     assert EVIL not in answer.text
     assert "style=" not in answer.text
@@ -83,5 +84,6 @@ async def test_an_empty_account_is_asked_for_three_files(visitor: httpx.AsyncCli
 
     text = (await visitor.get("/")).text
 
+    assert markup.faults(text) == []
     assert "Drop three files. Get an API." in text
     assert 'enctype="multipart/form-data"' in text
