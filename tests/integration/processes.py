@@ -89,8 +89,7 @@ class Processes:
         """Wait until `url` answers with `status`; fails with the process's log when it ends."""
 
         def answered() -> bool:
-            process = self._running[name]
-            assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)}"
+            self.lives(name)
             with contextlib.suppress(httpx.HTTPError):
                 return httpx.get(url, trust_env=False, timeout=5).status_code == status
             return False
@@ -99,6 +98,11 @@ class Processes:
             until(answered, f"{name} does not answer at {url}")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log(name)}") from None
+
+    def lives(self, name: str) -> None:
+        """Fails with the process's log when it ended."""
+        process = self._running[name]
+        assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)}"
 
     def stop(self, name: str) -> int:
         """SIGTERM; the exit code."""

@@ -56,18 +56,34 @@ def test_only_the_gateway_listens_outside_and_by_default_on_this_machine() -> No
     assert open_ == {"gateway": ["127.0.0.1:8080:8080"]}
 
 
-def test_no_secret_is_written_down() -> None:
-    example = (compose.ROOT / ".env.example").read_text()
-    secret = {one["environment"] for one in compose.document()["secrets"].values()}
-
-    assert {line.rstrip("=") for line in example.splitlines() if line.endswith("=")} == secret
+def test_secrets_are_files_outside_of_the_repository_and_the_image() -> None:
+    """Docker Compose cannot put secrets of its environment into a read-only container (docker/compose#12303)."""
+    for name, one in compose.document()["secrets"].items():
+        assert one == {"file": f"./secrets/{name}"}
+    assert "/secrets/" in (compose.ROOT / ".gitignore").read_text().splitlines()
+    assert "!secrets" not in (compose.ROOT / ".dockerignore").read_text().splitlines()
+    names = {f"PANINI_{name.removeprefix('panini_').upper()}" for name in compose.document()["secrets"]}
     for service in SERVICES.values():
-        assert not secret & service.get("environment", {}).keys()
+        assert not names & service.get("environment", {}).keys()
+
+
+def test_the_documented_command_makes_every_secret(tmp_path: pathlib.Path) -> None:
+    text = (compose.ROOT / "docs" / "compose.md").read_text()
+    command = re.search(r"^\(umask.*$", text, re.MULTILINE)
+    assert command
+
+    subprocess.run(["sh", "-euc", command[0]], cwd=tmp_path, check=True)
+
+    folder = tmp_path / "secrets"
+    assert {file.name for file in folder.iterdir()} == compose.document()["secrets"].keys()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for file in folder.iterdir():
+        assert file.stat().st_mode & 0o777 == 0o444
+        assert re.fullmatch(r"[0-9a-f]{64}", file.read_text())
 
 
 def test_every_variable_of_the_file_is_in_the_example() -> None:
-    text = compose.FILE.read_text()
-    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", text)) | set(re.findall(r"environment: (PANINI_\w+)", text))
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", compose.FILE.read_text()))
 
     assert asked == set(re.findall(r"^(\w+)=", (compose.ROOT / ".env.example").read_text(), re.MULTILINE))
 

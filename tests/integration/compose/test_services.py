@@ -73,7 +73,8 @@ class Composed:
         return image | found | {own: str(self.ports[name])}
 
     def healthy(self, name: str) -> bool:
-        """Whether its health check passes."""
+        """Whether its health check passes. Fails when it ended."""
+        self.running.lives(name)
         check = compose.placed(" ".join(self.services[name]["healthcheck"]["test"][1:]), self.places(name))
         check = check.replace("/127.0.0.1/9092", f"/127.0.0.1/{self.ports['kafka']}")
         if name == "valkey":  # no valkey-cli is at hand; who needs it is not healthy without it
