@@ -1,7 +1,6 @@
 """A running local stack, as the benchmarks see it: its address, its key, and which process plays which role."""
 
 import dataclasses
-import os
 import pathlib
 from typing import Any
 
@@ -74,7 +73,7 @@ class Stack:
         holder = self.place.lock_file.read_text(encoding="ascii").strip()
         if holder.isdigit():
             roles.append(usage.Role(name="up", roots=(int(holder),), but=tuple(usage.children(int(holder)))))
-        roles.append(CLIENT)
+        roles.append(usage.client())
         return roles
 
     def connections(self) -> settings.Connections:
@@ -82,6 +81,3 @@ class Stack:
         environ: dict[str, str] = home.noted(self.place.ports_file).get("environ", {})
         words: dict[str, Any] = up.connection_words(self.place, environ)
         return settings.Connections.load(**words)
-
-
-CLIENT = usage.Role(name="client", roots=(os.getpid(),), but=())

@@ -26,6 +26,11 @@ class _Process:
     rss: int  # bytes
 
 
+def client() -> Role:
+    """This process, which plays the users, without the servers that it started."""
+    return Role(name="client", roots=(os.getpid(),), but=tuple(children(os.getpid())))
+
+
 def cpu(roles: Iterable[Role]) -> dict[str, float]:
     """CPU seconds used so far by each role. A child that died is counted with its parent once that waited for it."""
     table = _table()

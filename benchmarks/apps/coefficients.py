@@ -1,6 +1,7 @@
+# mypy: ignore-errors
 """Writes benchmarks/iris.json, from which `benchmarks.inputs` knows every right answer without scikit-learn.
 
-    PYTHON benchmarks/peers/coefficients.py      with a Python that has examples/iris/requirements.txt
+    PYTHON benchmarks/apps/coefficients.py      with a Python that has examples/iris/requirements.txt
 
 Needed again only after examples/iris was trained anew: until then every answer of a run would count as wrong.
 """

@@ -1,0 +1,132 @@
+"""Panini measured from an empty folder; with --peers, beside the others.
+
+    python -m benchmarks.run                        Panini alone, with its floors and what disturbs it
+    python -m benchmarks.run --peers                every system of benchmarks/systems.py, in turns
+    python -m benchmarks.run --peers --only taskiq --rounds 5
+    python -m benchmarks.run --dry                  prints, writes nothing into docs/
+
+Writes docs/performance.json and the tables between the markers of docs/performance.md. Exit code 1: an answer was
+wrong, or a system could not be measured.
+"""
+
+import argparse
+import asyncio
+import os
+import pathlib
+import platform
+import signal
+import sys
+import tempfile
+import time
+from typing import Any, Final
+
+import uvloop
+
+from benchmarks import compare, load, local, report, systems, tables
+
+DOCS: Final = pathlib.Path(__file__).resolve().parent.parent / "docs"
+
+
+async def peers(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[str, Any], str, bool]:
+    """All systems in turns: figures, Markdown, and whether all is right."""
+    wanted = [peer for peer in systems.peers() if not given.only or short(peer) in given.only]
+    spell = load.Spell(warm=given.warm, measured=given.seconds)
+    found = await compare.rounds([panini, *wanted], given.rounds, spell, only=given.scenario, seed=given.seed)
+    idle = local.idle(panini)
+    text = "\n\n".join(
+        (
+            said(given, found, "python -m benchmarks.run --peers"),
+            f"While the others were measured Panini stood by idle and took {sum(idle.values()):.3f} cores.",
+            "### Ratios, Panini : other\n\nBelow 1 is better for latency and CPU, above 1 for jobs/s.",
+            report.ratios(found),
+            "### What they are made of",
+            report.details(found),
+            "### Memory",
+            report.memory(found),
+            report.made_of(found),
+        )
+    )
+    kept = {"rounds": found.rounds, "memory_mib": found.memory, "made_of": found.made_of, "idle_cores": idle}
+    return kept, text, not found.wrong and not found.failures
+
+
+async def alone(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[str, Any], str, bool]:
+    """Panini by itself."""
+    spell = load.Spell(warm=given.warm, measured=given.seconds)
+    found = await compare.rounds([panini], given.rounds, spell, only=given.scenario, seed=given.seed)
+    idle = local.idle(panini)
+    text = "\n\n".join(
+        (
+            said(given, found, "python -m benchmarks.run"),
+            report.details(found),
+            report.memory(found),
+            f"Idle it takes {tables.breakdown({f'cpu_us.{k}': 1e6 * v for k, v in idle.items()})} µs of CPU a second.",
+        )
+    )
+    return {"rounds": found.rounds, "memory_mib": found.memory, "idle_cores": idle}, text, not found.wrong
+
+
+def said(given: argparse.Namespace, found: compare.Found, command: str) -> str:
+    """Under what circumstances."""
+    median, worst = found.elsewhere
+    return (
+        f"`{command}`, {time.strftime('%Y-%m-%d', time.gmtime())}: {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {platform.system()}; medians of {given.rounds} rounds of "
+        f"{given.seconds:g} s after {given.warm:g} s unmeasured, systems in turns; ratios are medians of ratios of one "
+        f"round. The client ran on the same cores; programs outside the benchmark took {median:.2f} cores in the "
+        f"median run, {worst:.2f} in the worst."
+    )
+
+
+def short(system: systems.System) -> str:
+    """The name for the command line."""
+    return system.name.split()[0].rstrip(",").lower()
+
+
+async def main(given: argparse.Namespace) -> int:
+    """Start, measure, stop, write; the exit code."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="panini-bench-") as folder:
+        panini = local.Panini(pathlib.Path(folder))
+        try:
+            kept, text, right = await (peers if given.peers else alone)(given, panini)
+        finally:
+            await asyncio.to_thread(panini.close)
+    name = "peers" if given.peers else "alone"
+    print(f"\n{text}\n\n{time.monotonic() - began:.0f} s")
+    if not given.dry:
+        about = {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "seed": given.seed,
+            "rounds": given.rounds,
+        }
+        tables.keep(DOCS / "performance.json", name, about | kept)
+        tables.insert(DOCS / "performance.md", name, text)
+        print(f"written to {DOCS / 'performance.json'} and {DOCS / 'performance.md'}")
+    return 0 if right else 1
+
+
+def run() -> int:
+    """The command."""
+    names = [short(peer) for peer in systems.peers()]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.partition("\n")[0])
+    parser.add_argument("--peers", action="store_true", help="beside the other systems")
+    parser.add_argument("--only", action="append", choices=names, help="this peer (again: more)")
+    parser.add_argument("--scenario", action="append", default=[], help="this scenario (again: more)")
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1..20", help="default 3")
+    parser.add_argument("--seconds", type=float, default=5.0, help="measured, a scenario and round; default 5")
+    parser.add_argument("--warm", type=float, default=1.0, help="before that, unmeasured; default 1")
+    parser.add_argument("--seed", default="2019", help="of the inputs; default 2019")
+    parser.add_argument("--dry", action="store_true", help="write nothing")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # as Ctrl-C: everything is stopped on the way out
+    try:
+        return uvloop.run(main(given))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())
