@@ -48,6 +48,8 @@ _REFUSED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 def parse(raw: bytes) -> Body:
     """Read a body. Raises InvalidJob with the place and the reason."""
     try:
+        if not raw.isascii():
+            raw.decode()  # the input's own text is not looked into by the decoder
         return _body.decode(raw)
     except _REFUSED as error:
         raise errors.InvalidJob(_reason(error)) from error

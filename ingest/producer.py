@@ -122,6 +122,17 @@ class Producer:
             raise errors.KafkaUnavailable from error
         self._warm.add(topic)
 
+    def keep(self, topics: set[str]) -> None:
+        """Forget every other topic: the library asks for one that was removed ten times a second, for ever."""
+        gone = self._warm - topics
+        self._warm -= gone
+        for topic in gone:
+            if not self._lanes[topic].jobs and not self._lanes[topic].in_flight:
+                del self._lanes[topic]
+        if gone and self._producer is not None:
+            cluster = self._producer._metadata  # noqa: SLF001  it has no public way to forget a topic
+            cluster._topics = cluster._topics - gone  # noqa: SLF001  a new set: its own thread may read the old one
+
     def _flush(self, topic: str, lane: _Lane) -> None:
         lane.scheduled = False
         while lane.jobs and lane.in_flight < IN_FLIGHT:

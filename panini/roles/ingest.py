@@ -1,5 +1,8 @@
 """Ingest: jobs in, to Kafka."""
 
+import asyncio
+from typing import Final
+
 import fastapi
 
 import ingest.routes
@@ -7,6 +10,10 @@ import ingest.settings
 from ingest import accept, producer
 from panini.roles import base
 from panini.roles import results as results_role
+from wire import directory, names
+
+TIDY: Final = 5.0
+"""Seconds between looks for topics whose models were removed."""
 
 
 def mount(app: fastapi.FastAPI) -> None:
@@ -29,3 +36,10 @@ async def start(process: base.Process) -> None:
     state.ingest_settings = options
     state.producer = into
     state.acceptor = accept.Acceptor(signer=kept.signer, kafka=into, waiters=kept.waiters)
+    await process.background(_tidy(into, state.directory))
+
+
+async def _tidy(into: producer.Producer, known: directory.Directory) -> None:
+    while True:
+        await asyncio.sleep(TIDY)
+        into.keep({names.jobs_topic(one.account, one.model) for one in known.every()})

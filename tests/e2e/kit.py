@@ -64,6 +64,7 @@ class Stack:
         self.environ = clean | own | dict(environ or {})
         self._up: subprocess.Popen[bytes] | None = None
         self._passed: set[str] = set()
+        self._kafka: dict[str, Any] | None = None
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -140,8 +141,9 @@ class Stack:
     @property
     def kafka(self) -> dict[str, Any]:
         """Keyword arguments for kafka-python, as `panini status --json` tells them."""
-        found: dict[str, Any] = self.status()["kafka"]
-        return found
+        if self._kafka is None:
+            self._kafka = self.status()["kafka"]
+        return self._kafka
 
     def status(self) -> dict[str, Any]:
         """`panini status --json`."""
@@ -217,7 +219,9 @@ class Stack:
     ) -> "list[Place]":
         """Write records to the model's topic; where they lie."""
         with self.producer() as producer:
-            sent = [producer.send(names.jobs_topic("default", model), value, headers=headers) for value in values]
+            sent = [
+                producer.send(names.jobs_topic("default", model), value, key=b"", headers=headers) for value in values
+            ]
             return [Place(partition=one.get(30).partition, offset=one.get(30).offset) for one in sent]
 
     def unread(self, model: str) -> int:

@@ -95,6 +95,7 @@ def test_nested_whole_numbers_pass_as_ints_and_as_floats(value: Any) -> None:
         b"[]",
         b'"text"',
         b"\xff\xfe",
+        b'{"input": "\xff"}',
         b'{"input": NaN}',
         b'{"input": Infinity}',
         b'{"input": 1, "inputs": 2}',
