@@ -42,4 +42,4 @@ async def start(process: base.Process) -> None:
 async def _tidy(into: producer.Producer, known: directory.Directory) -> None:
     while True:
         await asyncio.sleep(TIDY)
-        into.keep({names.jobs_topic(one.account, one.model) for one in known.every()})
+        into.keep({of(one.account, one.model) for one in known.every() for of in (names.jobs_topic, names.bulk_topic)})
