@@ -94,6 +94,11 @@ class Composed:
                 raise AssertionError(f"{error}:\n{self.running.log(name)}") from None
             waiting.remove(name)
 
+    def logs(self) -> str:
+        """What the workers said, for a failure's message."""
+        files = [self.root / "workers.log", *(self.root / "workers" / "panini" / "logs").glob("*.log")]
+        return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files)
+
     def url(self, name: str) -> str:
         """Where a service listens here."""
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -125,7 +130,10 @@ def test_a_model_is_deployed_and_a_job_goes_in_and_comes_out(
     headers: Mapping[str, str] = {"Authorization": f"Bearer {key}"}
 
     with client.Client(composed.url("registry"), key) as asked:
-        asked.deploy(tmp_path, "double", sample=1)
+        try:
+            asked.deploy(tmp_path, "double", sample=1)
+        finally:
+            print(composed.logs())  # shown where it fails
 
     with httpx.Client(headers=headers, trust_env=False, timeout=60) as http:
 
