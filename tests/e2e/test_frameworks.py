@@ -1,0 +1,117 @@
+"""Models of each framework really deployed, and what an author is told who made one of the well-known mistakes.
+
+Slow: it installs torch and fastai from the package index. The torch environment is the one of examples/digits.
+"""
+
+import pathlib
+
+import pytest
+
+from panini.client import Client
+from panini.client import errors as client_errors
+from tests.e2e import kit
+
+TORCH = (pathlib.Path(__file__).parents[2] / "examples" / "digits" / "requirements.txt").read_text()
+
+FASTAI = """
+import pathlib, tempfile
+
+from fastai.basics import *
+
+
+class Line(Module):
+    def __init__(self):
+        self.line = nn.Linear(1, 1)
+
+    def forward(self, x):
+        return self.line(x)
+
+
+def load(path):
+    x = torch.linspace(-1, 1, 64).unsqueeze(1)
+    loaders = DataLoaders.from_dsets(
+        list(zip(x, 3 * x + 1)), list(zip(x, 3 * x + 1)), bs=16, num_workers=0, device="cpu"
+    )
+    learner = Learner(loaders, Line(), loss_func=nn.MSELoss(), lr=0.1)
+    with learner.no_logging():
+        learner.fit(30)
+    exported = pathlib.Path(tempfile.mkdtemp()) / "export.pkl"
+    learner.export(exported)
+    return load_learner(exported)
+
+
+def predict(learner, inputs):
+    with torch.inference_mode():
+        return learner.model(torch.tensor(np.stack(inputs))).squeeze(1).numpy()
+"""
+
+NETWORK = """
+import torch
+
+
+def load(path):
+    return torch.nn.Linear(4, 2).eval()
+
+
+def predict(model, inputs):
+    with torch.inference_mode():
+        return [model(torch.from_numpy(x)).argmax().item() for x in inputs]
+"""
+
+STATE_DICT_AS_MODEL = """
+import torch
+
+
+def load(path):
+    torch.save(torch.nn.Linear(4, 2).state_dict(), "/tmp/panini-state.pth")
+    return torch.load("/tmp/panini-state.pth", weights_only=True).eval()
+
+
+def predict(model, inputs):
+    return [model(x) for x in inputs]
+"""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def test_a_fastai_learner_answers(stack: kit.Stack, client: Client) -> None:
+    # Given a learner that fastai trained, exported and loaded again
+    files = {"predict.py": FASTAI, "requirements.txt": f"{TORCH}fastai>=2.8,<3\n"}
+    # When it is deployed and asked
+    model = stack.deploy(files, framework="fastai", input="floats", sample=[0.5])
+    answer = client.predict(model, [0.5], 120)
+    # Then it learned the line 3x + 1
+    assert answer == pytest.approx(2.5, abs=0.2)
+
+
+def test_a_pytorch_model_answers_and_a_wrong_shape_is_explained(stack: kit.Stack, client: Client) -> None:
+    model = stack.deploy(
+        {"predict.py": NETWORK, "requirements.txt": TORCH}, framework="pytorch", input="floats", sample=[1, 2, 3, 4]
+    )
+    assert client.predict(model, [1, 2, 3, 4], 120) in {0, 1}
+    # When an input has another shape than the network takes
+    wrong = client.submit(model, [1, 2, 3], wait=60)
+    # Then that job alone fails, with torch's own words
+    with pytest.raises(client_errors.JobFailed, match="shapes cannot be multiplied"):
+        wrong.result(60)
+
+
+def test_an_input_of_the_wrong_type_is_refused_at_the_door(stack: kit.Stack, client: Client) -> None:
+    model = stack.deploy(
+        {"predict.py": NETWORK, "requirements.txt": TORCH}, framework="pytorch", input="floats", sample=[1, 2, 3, 4]
+    )
+    with pytest.raises(client_errors.Refused, match="a list of numbers"):
+        client.submit(model, ["one", "two"])
+
+
+def test_a_state_dict_taken_for_a_model_is_explained_in_the_log(stack: kit.Stack, client: Client) -> None:
+    # Given the commonest mistake with torch: the weights file holds tensors, not a model
+    with pytest.raises(client_errors.DeployFailed) as failed:
+        stack.deploy(
+            {"predict.py": STATE_DICT_AS_MODEL, "requirements.txt": TORCH}, name="mistaken", framework="pytorch"
+        )
+    # Then the author's own traceback and the way out are in the log
+    log = client.log("mistaken", failed.value.version.version)
+    assert failed.value.version.failed_step == "load"
+    assert "OrderedDict" in str(log)
+    assert "load_state_dict" in str(failed.value)
