@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from wire import jobs as words
 from wire import specs
-from workers import comparing, errors, outcomes, verdicts, verifying
+from workers import comparing, errors, outcomes, sizing, verdicts, verifying
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,10 @@ class Runner(Protocol):
 class Trials:
     """One version's way to batches."""
 
-    def __init__(self, *, known: specs.Verdict | None, report: Report) -> None:
+    def __init__(self, *, known: specs.Verdict | None, report: Report, sizes: sizing.Sizes) -> None:
         self.policy: Final = verifying.Policy(known)
         self._report = report
+        self._sizes = sizes
         self._proving: asyncio.Task[None] | None = None
 
     @property
@@ -133,8 +134,10 @@ class Trials:
         first = ran.outcomes[again[0]]
         mended = await self._alone(runner, inputs, ran, again, timeout=timeout, ids=ids)
         alone = [one for place in again if isinstance(one := mended.outcomes[place], outcomes.Output)]
-        if len(alone) == len(again) and isinstance(first, outcomes.Failure) and not verdicts.oversized(first):
-            if ran.batch_error is None:
+        if len(alone) == len(again) and isinstance(first, outcomes.Failure):
+            if verdicts.oversized(first):
+                self._sizes.failed(len(inputs))
+            elif ran.batch_error is None:
                 self._close(verdicts.failed(first, len(inputs)))
             elif self._proving is None or self._proving.done():  # it may have been a moment's trouble: once more
                 self._start(runner, verifying.Trial(inputs=inputs, alone=alone), timeout)

@@ -1,0 +1,71 @@
+"""When a version's next batch is taken and how large it may be: what `sizing` says, applied to a runner at work."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Final
+
+from wire import jobs as words
+from workers import outcomes, sizing, verdicts
+
+LONGEST: Final = 10.0
+"""Seconds that a batch of several should take at most: a third of the time a stopping worker waits for it."""
+OF_TIMEOUT: Final = 0.5
+"""Of a version's timeout that a predict() call for several inputs should take at most."""
+
+_TOO_LARGE: Final = frozenset({words.ErrorType.TIMEOUT, words.ErrorType.OUT_OF_MEMORY})
+
+
+class Pace:
+    """One version's runner: what it is at, and what its batches took."""
+
+    __slots__ = ("_flying", "_freed", "_until", "alone", "together")
+
+    def __init__(self) -> None:
+        self.alone = sizing.Sizes()
+        """Of inputs that run one by one, in one go."""
+        self.together = sizing.Sizes()
+        self._flying: deque[float] = deque()
+        self._until = 0.0
+        self._freed = asyncio.Event()
+
+    def limit(self, most: int, *, together: bool, timeout: float) -> int:
+        """Inputs of the next batch, `most` at most."""
+        if together:
+            return self.together.limit(most, within=min(LONGEST, OF_TIMEOUT * timeout))
+        return self.alone.limit(most, within=LONGEST)
+
+    async def turn(self) -> None:
+        """Return when the next batch is to be taken: at once, unless the runner has more to do than claiming takes."""
+        while self._flying and (left := self._until - time.monotonic() - sizing.LEAD) > 0:
+            self._freed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._freed.wait()
+
+    def begin(self, size: int, *, together: bool) -> None:
+        """A batch goes to the runner."""
+        expected = (self.together if together else self.alone).expected(size)
+        now = time.monotonic()
+        self._until = (max(now, self._until) if self._flying else now) + expected
+        self._flying.append(expected)
+
+    def end(self, size: int, ran: outcomes.Ran | None, *, together: bool) -> None:
+        """The batch that began first is back; None: it ended with an error of ours."""
+        self._flying.popleft()
+        self._until = time.monotonic() + sum(self._flying)
+        self._freed.set()
+        if ran is None or ran.asked:
+            return
+        if ran.predict_ms > 0 and ran.batch_error is None:
+            (self.together if together else self.alone).took(size, ran.predict_ms / 1000)
+        elif together and size > 1 and _too_large(ran):
+            self.together.failed(size)
+
+
+def _too_large(ran: outcomes.Ran) -> bool:
+    last = ran.outcomes[-1]
+    if isinstance(last, outcomes.Lost):
+        return last.began and last.type in _TOO_LARGE
+    return ran.batch_error is not None and isinstance(last, outcomes.Failure) and verdicts.oversized(last)
