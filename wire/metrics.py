@@ -26,6 +26,7 @@ RECORDS_FETCHED: Final = Counter("panini_records_fetched", "Records that this wo
 RECORDS_INVALID: Final = Counter("panini_records_invalid", "Places in records that held no valid job.")
 JOBS_ENDED: Final = Counter("panini_jobs_ended", "Jobs that this worker ended, by status.", ["status"])
 JOBS_FENCED: Final = Counter("panini_jobs_fenced", "Answers of this worker that came after another's and were dropped.")
+JOBS_POSTPONED: Final = Counter("panini_jobs_postponed", "Tries of jobs that were given back, to be tried again later.")
 BATCH_SIZE: Final = Histogram("panini_batch_size", "Jobs of one batch.", buckets=_SIZES)
 PREDICT_SECONDS: Final = Histogram("panini_predict_seconds", "Inside predict(), per batch.", buckets=_SECONDS)
 QUEUED_SECONDS: Final = Histogram(

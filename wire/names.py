@@ -35,9 +35,18 @@ def bulk_topic(account: str, model: str) -> str:
     return f"panini.{account}.{model}.bulk"
 
 
+BULK_PARTITION: Final = 1_000_000
+"""Added to the number of a bulk lane's partition where a record is named: no partition of the jobs topic has it."""
+
+
 def later_topic(account: str, model: str, delay: str) -> str:
     """The topic of jobs parked for `delay`, such as `10s`: one a tier, so that each is in order of when it is due."""
     return f"panini.{account}.{model}.later.{delay}"
+
+
+def is_later(topic: str) -> bool:
+    """Whether it is a topic of parked jobs."""
+    return ".later." in topic
 
 
 def history_topic(account: str, model: str) -> str:

@@ -13,6 +13,23 @@ class LagUnknown(WorkerError):
     """Kafka did not tell how much waits. What was decided before stays."""
 
 
+class KafkaAway(WorkerError):
+    """Kafka did not take or tell something in time."""
+
+
+class KafkaRefused(WorkerError):
+    """Kafka will never take that: a record larger than its topic allows."""
+
+
+class Quarantined(WorkerError):
+    """A version's runner failed to start too often: it is left alone for a while."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        """How long still."""
+
+
 class StartFailed(WorkerError):
     """The runner's process could not be started at all: this machine's trouble, not the model's."""
 

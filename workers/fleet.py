@@ -14,7 +14,7 @@ import msgspec
 
 from wire import jobs as words
 from wire import metrics, specs
-from workers import errors, host, outcomes, quarantine, runners
+from workers import canceling, errors, host, outcomes, pacing, quarantine, runners, trials
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,14 @@ Prepare = Callable[[specs.Version], Awaitable[host.Spec]]
 LogLine = Callable[[int, str], None]
 """A version's number and a line that its runner printed."""
 
+OnVerdict = Callable[[int, specs.Verdict], None]
+"""A version's number and what was found out about its batches."""
+
 STALE: Final = 300.0
 """Seconds after which the runner of a version that is not live, and was not asked, is stopped."""
+
+LOOK: Final = 0.2
+"""Seconds between looks at a runner that works on for a canceled job."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,24 +42,50 @@ class Work:
     input: msgspec.Raw
     timeout: float | None
     """Seconds its predict() call may take; None: the version's setting."""
+    canceled: Callable[[], bool] = lambda: False
+    """Whether it shall not begin any more."""
 
 
 class _Loaded:
     """One version: what it is, and its runner while that lives."""
 
-    def __init__(self, version: specs.Version) -> None:
+    def __init__(self, version: specs.Version, report: trials.Report) -> None:
         self.version = version
+        verified = version.options.batch == "verified"
+        self.pace = pacing.Pace()
+        self.trials = (
+            trials.Trials(known=version.verdict, report=report, sizes=self.pace.together) if verified else None
+        )
+        """None: the version itself said whether its inputs may come together."""
         self.runner: runners.Runner | None = None
         self.starting = asyncio.Lock()
         self.starts = quarantine.Quarantine()
         self.used = time.monotonic()
+        self.load = 0.0
+        """Seconds that its runner took to load."""
+        self.usual: float | None = None
+        """Seconds that a predict() call takes, smoothed."""
+
+    def together(self) -> bool:
+        """Whether several inputs may share a predict() call now."""
+        return self.trials.together if self.trials is not None else self.version.options.batch is True
+
+    def took(self, ran: outcomes.Ran, calls: int) -> None:
+        """Learn from a run of so many calls."""
+        if ran.predict_ms > 0:
+            each = ran.predict_ms / 1000 / calls
+            self.usual = each if self.usual is None else 0.8 * self.usual + 0.2 * each
 
 
 class Fleet:
     """Runs inputs on versions, whatever becomes of their runners."""
 
-    def __init__(self, *, model: Callable[[], specs.Model], runs_on: host.Host, prepare: Prepare, log_line: LogLine):
+    def __init__(
+        self, *, model: Callable[[], specs.Model], runs_on: host.Host, prepare: Prepare, log_line: LogLine,
+        on_verdict: OnVerdict = lambda _number, _verdict: None,
+    ) -> None:  # fmt: skip
         self._model = model
+        self._on_verdict = on_verdict
         self._host = runs_on
         self._prepare = prepare
         self._log_line = log_line
@@ -78,25 +110,82 @@ class Fleet:
 
     def limit(self, number: int, most: int) -> int:
         """How many inputs of version `number` may go together, `most` at most."""
+        loaded = self._loaded.get(number)
+        if loaded is None:
+            found = self._find(number)
+            return most if found is None else min(most, found.options.max_batch)
+        options = loaded.version.options
+        return loaded.pace.limit(min(most, options.max_batch), together=loaded.together(), timeout=options.timeout)
+
+    async def turn(self, number: int) -> None:
+        """Return when the next batch of version `number` is to be taken: what comes while its runner is busy joins."""
+        if (loaded := self._loaded.get(number)) is not None:
+            await loaded.pace.turn()
+
+    def retry(self, number: int) -> specs.Retry:
+        """Which failures of version `number` are tried again."""
         found = self._find(number)
-        return most if found is None else min(most, found.options.max_batch)
+        return specs.Retry() if found is None else found.options.retry
 
     async def run(self, number: int, work: Sequence[Work]) -> outcomes.Ran:
         """Run inputs on version `number`, together if it is batchable. Never raises for what a model does."""
         try:
             loaded = self._entry(number)
             runner = await self._runner(loaded)
+        except errors.Quarantined as error:
+            failure = outcomes.Failure(words.ErrorType.MODEL_UNAVAILABLE, str(error), retry_after=error.seconds)
+            return outcomes.Ran([failure] * len(work), 0.0)
         except errors.WorkerError as error:
             failure = outcomes.Failure(words.ErrorType.MODEL_UNAVAILABLE, str(error))
             return outcomes.Ran([failure] * len(work), 0.0)
         options = loaded.version.options
         loaded.used = time.monotonic()
-        return await runner.run(
-            [bytes(one.input) for one in work],
-            together=options.batch is True,
-            timeout=min((one.timeout for one in work if one.timeout is not None), default=options.timeout),
-            ids=[one.id for one in work],
-        )
+        canceled = [one.id for one in work if one.canceled()]  # while the runner was loading
+        if canceled:
+            runner.cancel(canceled)
+        inputs, ids = [bytes(one.input) for one in work], [one.id for one in work]
+        timeout = min((one.timeout for one in work if one.timeout is not None), default=options.timeout)
+        together, ran = loaded.together() and len(work) > 1, None
+        loaded.pace.begin(len(work), together=together)
+        try:
+            if loaded.trials is not None:
+                ran = await loaded.trials.run(runner, inputs, timeout=timeout, ids=ids)
+            else:
+                ran = await runner.run(inputs, together=options.batch is True, timeout=timeout, ids=ids)
+        finally:
+            loaded.pace.end(len(work), ran, together=together)
+        loaded.took(ran, 1 if together else len(work))
+        return ran
+
+    async def cancel(self, number: int, job_id: str) -> None:
+        """See that version `number` works no more for this job: it does not begin, or its runner is killed, once that
+        costs its neighbours less than waiting; they come back as lost, to be run again. Returns when it is so."""
+        while True:
+            loaded = self._loaded.get(number)
+            if loaded is None or loaded.runner is None or (place := loaded.runner.at(job_id)) is None:
+                return
+            if not place.began:
+                loaded.runner.cancel([job_id])
+                await asyncio.sleep(LOOK)
+                continue
+            seen = canceling.Seen(
+                others=place.others,
+                together=place.together,
+                elapsed=place.elapsed,
+                usual=loaded.usual,
+                load=loaded.load,
+            )
+            if canceling.kills(seen):
+                await loaded.runner.kill("it ran a job that was canceled")
+                return
+            await asyncio.sleep(LOOK)
+
+    def follow(self) -> None:
+        """Take over what other workers found out about the versions that are loaded here."""
+        verdicts = {version.version: version.verdict for version in self._model().versions}
+        for number, loaded in self._loaded.items():
+            if loaded.trials is not None and (verdict := verdicts.get(number)) is not None:
+                loaded.trials.policy.told(verdict)
 
     async def tidy(self) -> None:
         """Stop the runners of versions that are neither live nor lately asked for."""
@@ -123,7 +212,7 @@ class Fleet:
             version = self._find(number)
             if version is None or version.state not in {specs.VersionState.LIVE, specs.VersionState.READY}:
                 raise errors.WorkerError(f"version {number} does not exist or never passed its check")
-            loaded = self._loaded[number] = _Loaded(version)
+            loaded = self._loaded[number] = _Loaded(version, lambda verdict: self._on_verdict(number, verdict))
         return loaded
 
     async def _runner(self, loaded: _Loaded) -> runners.Runner:
@@ -134,14 +223,18 @@ class Fleet:
             if loaded.runner is not None and loaded.runner.alive:
                 return loaded.runner
             while True:
-                if loaded.starts.until(time.monotonic()) is not None:
-                    raise errors.WorkerError(
+                until = loaded.starts.until(time.monotonic())
+                if until is not None:
+                    raise errors.Quarantined(
                         f"version {loaded.version.version} failed to start {quarantine.FAILURES} times within "
-                        f"{quarantine.WINDOW:g} s and is quarantined; its log says why"
+                        f"{quarantine.WINDOW:g} s and is quarantined; its log says why",
+                        quarantine.wait(until - time.monotonic()),
                     )
                 await asyncio.sleep(loaded.starts.pause())
+                began = time.monotonic()
                 try:
                     loaded.runner = await self._spawn(loaded.version)
+                    loaded.load = time.monotonic() - began
                 except errors.WorkerError as error:
                     self._log_line(loaded.version.version, f"the runner did not start: {error}")
                     metrics.RUNNER_STARTS.labels("failed").inc()
@@ -158,5 +251,7 @@ class Fleet:
 
 
 async def _stop(loaded: _Loaded) -> None:
+    if loaded.trials is not None:
+        await loaded.trials.stop()
     if loaded.runner is not None:
         await loaded.runner.stop()

@@ -1,9 +1,13 @@
 """A job inside a worker: its envelope, the record it came in, and when."""
 
+import asyncio
 import math
 
+import msgspec
+
+from results import protocol
 from wire import envelope, names
-from workers import source
+from workers import lanes, source, tickets
 
 
 class Held:
@@ -21,14 +25,23 @@ class Job:
 
     __slots__ = (
         "accepted_at",
+        "canceled",
+        "canceling",
+        "claimed",
         "envelope",
         "expires_at",
         "id",
         "invalid",
+        "lane",
+        "origin",
         "ours",
+        "parked",
         "place",
         "received",
         "record",
+        "retries",
+        "stamp",
+        "started_at",
         "timeout",
         "twins",
     )
@@ -44,6 +57,8 @@ class Job:
         place: int,
         received: float,
         max_age: float,
+        lane: lanes.Lane = lanes.Lane.INTERACTIVE,
+        ticket: tickets.Ticket | None = None,
     ) -> None:
         self.id = job_id
         self.ours = ours
@@ -56,41 +71,83 @@ class Job:
         """Index within its record."""
         self.received = received
         """Monotonic seconds at which this worker fetched it."""
-        stamp = record.record.timestamp
+        self.lane = lane if ticket is None else lanes.Lane.BULK if ticket.bulk else lanes.Lane.INTERACTIVE
+        self.parked = ticket is not None
+        """Whether it comes from having been parked."""
+        self.retries = ticket.retries if ticket is not None else 0
+        """Tries so far that were not charged."""
+        self.origin = (
+            ticket.place if ticket is not None else (_partition(record.record, lane), record.record.offset, place)
+        )
+        """Partition, offset and place in the list of the record it first came in."""
+        stamp = ticket.stamp if ticket is not None else record.record.timestamp
+        self.stamp = stamp
+        """Unix milliseconds at which Kafka took that record."""
         self.accepted_at = content.accepted_at if ours and content and content.accepted_at else stamp
         """Unix milliseconds. A pipeline's own clock is not believed: the broker's stamp counts."""
         self.expires_at = stamp + int(max_age * 1000)
         """Unix milliseconds at which its maximum age is over."""
+        self.claimed: protocol.Claimed | None = None
+        """Its claim, once it runs."""
+        self.started_at = 0
+        """Unix milliseconds of the claim."""
+        self.canceled = False
+        """Cancel was asked since it was claimed."""
+        self.canceling: asyncio.Task[None] | None = None
+        """Carries the cancel out; its record is not finished before that is."""
         self.twins: list[Job] = []
         """Records of the same id that arrived while this one was on its way: claimed after it, they find it ended."""
         asked = content.timeout if content else None
         self.timeout = asked if asked is not None and 0 < asked < math.inf else None
         """Seconds its predict() call may take; None: the model's setting."""
 
+    def named(self) -> envelope.Envelope:
+        """Its envelope with its id, for another record."""
+        assert self.envelope is not None  # noqa: S101  what is no job fails at once
+        return msgspec.structs.replace(self.envelope, id=self.id)
 
-def read(record: source.Record, *, topic_uuid: str, received: float, max_age: float) -> list[Job]:
-    """The jobs of a record, in order. What is no job becomes one with `invalid`, so that it too reaches an end."""
+
+def read(
+    record: source.Record,
+    *,
+    topic_uuid: str,
+    received: float,
+    max_age: float,
+    lane: lanes.Lane = lanes.Lane.INTERACTIVE,
+    ticket: tickets.Ticket | None = None,
+) -> list[Job]:
+    """The jobs of a record, in order. What is no job becomes one with `invalid`, so that it too reaches an end.
+
+    `lane`: whose topic it came by; `ticket`: of a record that was parked.
+    """
     contents = envelope.decode_record(record.value)
     held = Held(record, len(contents))
     header_id = _header(record, "panini-id") if len(contents) == 1 and record.headers else None
     found = []
     for place, content in enumerate(contents):
         own = content.id or header_id
-        job_id = own or names.derived_job_id(topic_uuid, record.partition, record.offset, place)
+        job_id = own or names.derived_job_id(topic_uuid, _partition(record, lane), record.offset, place)
         invalid = content.message if isinstance(content, envelope.Invalid) else None
         found.append(
             Job(
                 job_id=job_id,
-                ours=own is not None and own.startswith("j_"),
+                ours=ticket.ours if ticket is not None else own is not None and own.startswith("j_"),
                 content=None if isinstance(content, envelope.Invalid) else content,
                 invalid=invalid,
                 record=held,
                 place=place,
                 received=received,
                 max_age=max_age,
+                lane=lane,
+                ticket=ticket,
             )
         )
     return found
+
+
+def _partition(record: source.Record, lane: lanes.Lane) -> int:
+    """The partition's number, which no other lane's has."""
+    return record.partition + (names.BULK_PARTITION if lane is lanes.Lane.BULK else 0)
 
 
 def _header(record: source.Record, name: str) -> str | None:

@@ -11,15 +11,28 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from results import errors as store_errors
 from results import protocol, records
 from wire import jobs as words
-from wire import metrics, specs
-from workers import batching, bisect, fleet, jobs, outcomes, source
+from wire import metrics, names, specs
+from workers import (
+    batching,
+    bisect,
+    ends,
+    fleet,
+    jobs,
+    lanes,
+    outcomes,
+    parking,
+    postponing,
+    retry,
+    source,
+    tickets,
+    waiting,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +42,7 @@ FRUITLESS: Final = 3
 """Runs in a row, with no other batch on its way, that began nothing of a batch, after which it is given up as lost."""
 
 _RUN: Final = protocol.Verdict.RUN
+_CANCELED: Final = outcomes.Lost(words.ErrorType.CRASHED, "canceled", began=False)
 
 
 class Pipeline:
@@ -45,21 +59,20 @@ class Pipeline:
         max_queue: int,
         in_flight: int,
         drain: float,
+        park: parking.Parking | None = None,
     ) -> None:
         self._model = model
         self._store = store
         self._versions = versions
         self._finished = finished
         self._max_batch = max_batch
-        self._max_queue = max_queue
         self._drain = drain
-        self._waiting: deque[jobs.Job] = deque()
+        self._waiting = waiting.Waiting(most=max_queue, places=in_flight)
+        self._postponing = postponing.Postponing(park=park, back=self._back)
         self._running: dict[str, jobs.Job] = {}
-        self._places = asyncio.Semaphore(in_flight)
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._predicting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: set[asyncio.Task[None]] = set()
         self._hurried = asyncio.Event()
         self._draining = False
         self.failed: BaseException | None = None
@@ -73,49 +86,89 @@ class Pipeline:
             return
         model = self._model()
         received = time.monotonic()
+        bulk, now = names.bulk_topic(model.account, model.model), _now_ms()
+        arrived: list[jobs.Job] = []
         for record in fetched:
-            self._waiting.extend(
-                jobs.read(record, topic_uuid=model.topic_uuid, received=received, max_age=model.max_age)
+            ticket = tickets.read(record.headers) if names.is_later(record.topic) else None
+            lane = lanes.Lane.BULK if record.topic == bulk else lanes.Lane.INTERACTIVE
+            found = jobs.read(
+                record, topic_uuid=model.topic_uuid, received=received, max_age=model.max_age, lane=lane, ticket=ticket
             )
+            if ticket is not None and tickets.rest(ticket, now):
+                self._start(self._once_more(found, ticket.due))
+            else:
+                arrived += found
+        self._waiting.arrived(arrived, len(fetched))
         metrics.RECORDS_FETCHED.inc(len(fetched))
         metrics.JOBS_WAITING.set(len(self._waiting))
-        self._arrived.set()
-        if len(self._waiting) >= self._max_queue:
-            self._room.clear()
 
-    async def room(self) -> None:
-        """Return when more records may be fetched."""
-        await self._room.wait()
+    async def room(self) -> int:
+        """Return when more records may be fetched: how many."""
+        return await self._waiting.room()
+
+    def open(self, topic: str) -> bool:
+        """Whether there is room for records of that topic."""
+        model = self._model()
+        return self._waiting.open(topic, model.account, model.model)
+
+    async def opened(self) -> None:
+        """Return when a topic that had no room has some."""
+        await self._waiting.opened()
+
+    def ready(self, record: Any) -> int:
+        """Unix ms before which a record of a `.later` topic has not its turn."""
+        model = self._model()
+        tier = tickets.tier_of(record.topic, model.account, model.model)
+        return 0 if tier is None else tickets.ready(tickets.read(record.headers), tier=tier, parked_at=record.timestamp)
 
     async def revoked(self) -> None:
         """Forget what has not started; wait (bounded) for what has."""
         self._forget()
-        self._room.set()
         await self._settle()
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Dispatch batches for ever; cancel to stop (then `settle` what is on its way)."""
+        await asyncio.gather(*(self._dispatch(lane, queue) for lane, queue in self._waiting.queues.items()))
+
+    async def _dispatch(self, lane: lanes.Lane, queue: waiting.Queue) -> None:
         while True:
             await self._versions.ready()
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
-            await self._places.acquire()
-            if not self._waiting:
-                self._places.release()
+            await queue.some()
+            await queue.places.acquire()
+            if queue.jobs:
+                await self._versions.turn(self._version_of(queue.jobs[0]))
+            if not queue.jobs:
+                queue.places.release()
                 continue
             version, batch = batching.take(
-                self._waiting,
+                queue.jobs,
                 limit_of=lambda number: self._versions.limit(number, self._max_batch),
                 version_of=self._version_of,
             )
-            if len(self._waiting) < self._max_queue:
-                self._room.set()
-            task = asyncio.create_task(self._batch(version, self._first_of_each(batch)))
-            self._tasks.add(task)
-            task.add_done_callback(self._batch_ended)
+            self._waiting.taken(batch)
+            self._waiting.began(lane)
+            task = self._start(self._batch(lane, version, self._first_of_each(batch)))
+            task.add_done_callback(lambda _: self._waiting.ended(lane))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    async def _once_more(self, fetched: list[jobs.Job], due: int) -> None:
+        """Park a record whose wait is longer than its tier's."""
+        await self._postponing.once_more(fetched, due)
+        for job in fetched:
+            self._end(job)
+
+    def _back(self, again: list[jobs.Job]) -> None:
+        """Their short wait is over."""
+        for job in again:
+            job.claimed = None
+        self._waiting.back(again)
 
     async def drain(self) -> None:
         """Start nothing more; return when what runs is stored, or after the drain time."""
@@ -130,6 +183,7 @@ class Pipeline:
     def _forget(self) -> None:
         """What has not started comes again, to whoever holds its partition then."""
         self._waiting.clear()
+        self._postponing.forget()
         for job in self._running.values():
             job.twins.clear()
 
@@ -142,9 +196,8 @@ class Pipeline:
             everything.cancel()
             hurried.cancel()
 
-    def _batch_ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._places.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a batch ended with an error of ours; its jobs are not acknowledged", exc_info=error)
             self.failed = error
@@ -164,21 +217,67 @@ class Pipeline:
                 leader.twins.append(job)
         return mine
 
+    # -- cancel ------------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> None:
+        """A client asked to cancel a job; nothing happens where it does not run here."""
+        job = self._running.get(job_id)
+        if job is None or job.canceled:
+            return
+        job.canceled = True
+        if job.claimed is not None:
+            self._start_canceling(job)
+
+    async def look_for_cancels(self) -> None:
+        """Find the cancels that were asked while nobody listened. Raises StoreUnavailable."""
+        model, asked = self._model(), [*self._running]
+        for job_id, found in zip(asked, await self._store.fetch_many(model.account, model.model, asked), strict=True):
+            if found is not None and found.cancel_asked and not found.terminal:
+                self.cancel(job_id)
+
+    def _start_canceling(self, job: jobs.Job) -> None:
+        job.canceling = asyncio.create_task(self._cancel(job))
+
+    async def _cancel(self, job: jobs.Job) -> None:
+        """End it as canceled, then see that its runner does not work for nothing."""
+        claim, model, now = job.claimed, self._model(), _now_ms()
+        assert claim is not None  # noqa: S101  only claimed jobs come here
+        end = ends.canceled(job, claim.token, model=model, now=now)
+        stored = await _persist(lambda: self._store.finish(model.account, model.model, [end]))
+        if stored[0]:
+            metrics.JOBS_ENDED.labels("canceled").inc()
+            watching = asyncio.create_task(self._versions.cancel(claim.version, job.id))
+            self._watching.add(watching)
+            watching.add_done_callback(self._watching.discard)
+
     # -- one batch ---------------------------------------------------------------------------------------------
 
-    async def _batch(self, version: int, batch: list[jobs.Job]) -> None:
+    async def _batch(self, lane: lanes.Lane, version: int, batch: list[jobs.Job]) -> None:
+        later: list[postponing.Later] = []
         try:
+            claimed_at = _now_ms()
             claimed = await self._claim(version, batch)
             run = [_Claim(job, got) for job, got in zip(batch, claimed, strict=True) if got.verdict is _RUN]
+            for job, got in run:
+                job.claimed, job.started_at = got, claimed_at
+                if job.canceled:  # asked while the claim was on its way
+                    self._start_canceling(job)
             for number, group in _groups(run):
-                await self._predict_and_finish(number, group)
+                later += await self._predict_and_finish(lane, number, group)
+            for job in batch:
+                if job.canceling is not None:
+                    await job.canceling
         finally:
             for job in batch:
                 self._running.pop(job.id, None)
+        held = {each.job for each in later}
+        if later:
+            held.difference_update(await self._postponing.wait(later))
         for job in batch:
-            self._end(job)
-            self._waiting.extendleft(reversed(job.twins))
-        self._arrived.set()
+            if job not in held:
+                self._end(job)
+            self._waiting.back(job.twins)
+            job.twins = []
 
     async def _claim(self, version: int, batch: Sequence[jobs.Job]) -> list[protocol.Claimed]:
         model = self._model()
@@ -191,8 +290,8 @@ class Pipeline:
                 created_at=job.accepted_at,
                 ttl_ms=job.expires_at - now,
                 deadline=job.envelope.deadline if job.envelope is not None else None,
-                details=_details(job, started=now),
-                record=None if job.ours else (job.record.record.partition, job.record.record.offset, job.place),
+                details=ends.running(job, started=now),
+                record=None if job.ours else job.origin,
                 notify=job.envelope.notify if job.envelope is not None else None,
             )
             for job in batch
@@ -201,10 +300,19 @@ class Pipeline:
             lambda: self._store.claim(model.account, model.model, requests, now_ms=now, keep_ms=model.keep * 1000)
         )
 
-    async def _predict_and_finish(self, version: int, group: list["_Claim"]) -> None:
+    async def _predict_and_finish(
+        self, lane: lanes.Lane, version: int, group: list["_Claim"]
+    ) -> list[postponing.Later]:
+        """Run jobs and store their ends. Returns those that were given back, to be tried again later."""
         started = _now_ms()
         began = time.monotonic()
-        answers, predict_ms = await self._predict(version, [claim.job for claim in group])
+        async with self._waiting.turn(lane):
+            self._predicting += 1
+            try:
+                answers, predict_ms = await self._predict(version, [claim.job for claim in group])
+            finally:
+                self._predicting -= 1
+        again = self._again(version, group, answers)
         model = self._model()
         now = _now_ms()
         waited = max((time.monotonic() - began) * 1000 - predict_ms, 0.0)
@@ -212,19 +320,44 @@ class Pipeline:
             records.Timings(max(started - claim.job.accepted_at, 0), round(waited, 3), round(predict_ms, 3), len(group))
             for claim in group
         ]
-        ends = [
-            _end(claim, answer, model=model, started=started, now=now, timings=spent)
+        ended = [
+            ends.of(claim.job, claim.got.token, answer, model=model, started=started, now=now, timings=spent)
             for claim, answer, spent in zip(group, answers, timings, strict=True)
+            if not claim.job.canceled and claim.job not in again
         ]
-        stored = await _persist(lambda: self._store.finish(model.account, model.model, ends))
+        stored = await _persist(lambda: self._store.finish(model.account, model.model, ended))
         if not all(stored):
             metrics.JOBS_FENCED.inc(stored.count(False))
             log.info("%d answers came after another worker's; the first stands", stored.count(False))
         metrics.BATCH_SIZE.observe(len(group))
         metrics.PREDICT_SECONDS.observe(predict_ms / 1000)
         metrics.QUEUED_SECONDS.observe(max(spent.queued_ms or 0 for spent in timings) / 1000)
-        metrics.JOBS_ENDED.labels("succeeded").inc(sum(end.status is words.Status.SUCCEEDED for end in ends))
-        metrics.JOBS_ENDED.labels("failed").inc(sum(end.status is words.Status.FAILED for end in ends))
+        metrics.JOBS_ENDED.labels("succeeded").inc(sum(end.status is words.Status.SUCCEEDED for end in ended))
+        metrics.JOBS_ENDED.labels("failed").inc(sum(end.status is words.Status.FAILED for end in ended))
+        return await self._give_back(group, again) if again else []
+
+    def _again(
+        self, version: int, group: list["_Claim"], answers: list[outcomes.Outcome]
+    ) -> dict[jobs.Job, retry.Again]:
+        """What the version's policy says of the jobs that shall be tried again."""
+        policy = self._versions.retry(version)
+        decided = {
+            job: retry.decide(policy, answer, attempt=got.starts + job.retries, starts=got.starts)
+            for (job, got), answer in zip(group, answers, strict=True)
+            if type(answer) is not outcomes.Output and not job.canceled
+        }
+        return {job: again for job, again in decided.items() if again is not None}
+
+    async def _give_back(self, group: list["_Claim"], again: dict[jobs.Job, retry.Again]) -> list[postponing.Later]:
+        """Queued, says the store; a job that another worker holds by now is that one's."""
+        model = self._model()
+        claims = [claim for claim in group if claim.job in again]
+        given = [ends.postponed(job, got, again[job]) for job, got in claims]
+        stored = await _persist(lambda: self._store.postpone(model.account, model.model, given))
+        metrics.JOBS_POSTPONED.inc(stored.count(True))
+        return [
+            postponing.Later(claim.job, again[claim.job]) for claim, mine in zip(claims, stored, strict=True) if mine
+        ]
 
     async def _predict(self, version: int, batch: list[jobs.Job]) -> tuple[list[outcomes.Outcome], float]:
         """An outcome for every job; an input that fails its batch is found by running parts of it again."""
@@ -239,13 +372,18 @@ class Pipeline:
         groups = list(alike.values())  # apart by timeout, so that nobody is held to a neighbour's shorter one
         spent, fruitless = 0.0, 0
         while groups:
-            group = groups.pop(0)
+            group = [job for job in groups.pop(0) if not job.canceled]
+            if not group:
+                continue
             ran = await self._versions.run(version, [_work(job) for job in group])
             spent += ran.predict_ms
-            fruitless = fruitless + 1 if _none_began(ran) and len(self._tasks) == 1 else 0
+            if ran.asked:  # killed for a canceled job: the others run again, whatever they had begun
+                groups.insert(0, unfinished(group, ran, stopped=True, answers=answers))
+                continue
+            fruitless = fruitless + 1 if _none_began(ran) and self._predicting == 1 else 0
             unanswered = unfinished(group, ran, final=fruitless >= FRUITLESS, answers=answers)
             groups[:0] = bisect.split(unanswered, together=ran.batch_error is not None or _all_began(ran))
-        return [answers[job.id] for job in batch], spent
+        return [_CANCELED if job.canceled else answers[job.id] for job in batch], spent
 
     def _end(self, job: jobs.Job) -> None:
         job.record.remaining -= 1
@@ -259,14 +397,25 @@ class _Claim(NamedTuple):
 
 
 def unfinished(
-    group: list[jobs.Job], ran: outcomes.Ran, *, final: bool, answers: dict[str, outcomes.Outcome]
+    group: list[jobs.Job],
+    ran: outcomes.Ran,
+    *,
+    answers: dict[str, outcomes.Outcome],
+    final: bool = False,
+    stopped: bool = False,
 ) -> list[jobs.Job]:
-    """Put the outcomes that stand into `answers`; the jobs that must run again are returned.
+    """Put the outcomes that stand into `answers`; the jobs that must run again are returned, canceled ones never.
 
-    An input that was alone in its call when the runner ended, or when the call raised, is the guilty one.
+    An input that was alone in its call when the runner ended, or when the call raised, is the guilty one, unless we
+    `stopped` the runner ourselves.
     """
     again = []
     for job, outcome in zip(group, ran.outcomes, strict=True):
+        if job.canceled:
+            continue
+        if stopped and isinstance(outcome, outcomes.Lost):
+            again.append(job)
+            continue
         shared = len(group) > 1 and (ran.batch_error is not None or isinstance(outcome, outcomes.Lost))
         innocent = isinstance(outcome, outcomes.Lost) and not outcome.began
         if (shared or innocent) and not final:
@@ -300,54 +449,7 @@ def _none_began(ran: outcomes.Ran) -> bool:
 def _work(job: jobs.Job) -> fleet.Work:
     content = job.envelope
     assert content is not None  # noqa: S101  jobs without an envelope were answered before
-    return fleet.Work(id=job.id, input=content.input, timeout=job.timeout)
-
-
-def _details(job: jobs.Job, *, started: int) -> records.Details:
-    content = job.envelope
-    return records.Details(
-        started_at=started,
-        metadata=content.metadata if content is not None else None,
-        traceparent=content.traceparent if content is not None else None,
-        place=(job.record.record.partition, job.record.record.offset, job.place),
-        replay_of=content.replay_of if content is not None else None,
-    )
-
-
-def _end(
-    claim: _Claim, answer: outcomes.Outcome, *, model: specs.Model, started: int, now: int, timings: records.Timings
-) -> protocol.End:
-    job = claim.job
-    content = job.envelope
-    output = answer if isinstance(answer, outcomes.Output) else None
-    error = (
-        None
-        if isinstance(answer, outcomes.Output)
-        else records.Error(
-            answer.type, answer.message, answer.traceback if isinstance(answer, outcomes.Failure) else None
-        )
-    )
-    details = records.Details(
-        started_at=started,
-        error=error,
-        timings=timings,
-        metadata=content.metadata if content is not None else None,
-        media=output.media if output is not None else None,
-        traceparent=content.traceparent if content is not None else None,
-        place=(job.record.record.partition, job.record.record.offset, job.place),
-        replay_of=content.replay_of if content is not None else None,
-    )
-    return protocol.End(
-        id=job.id,
-        token=claim.got.token,
-        status=words.Status.FAILED if output is None else words.Status.SUCCEEDED,
-        completed_at=now,
-        details=details,
-        output=output.data if output is not None else None,
-        keep_ms=model.keep * 1000,
-        ttl_ms=job.expires_at - now,
-        notify=content.notify if content is not None else None,
-    )
+    return fleet.Work(id=job.id, input=content.input, timeout=job.timeout, canceled=lambda: job.canceled)
 
 
 async def _persist(call: Callable[[], Awaitable[T]]) -> T:

@@ -11,6 +11,12 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 
 
+def wait(left: float) -> float:
+    """Seconds after which a job tries again, of a version whose quarantine lasts `left`: by round numbers, as each odd
+    rest of a parked backlog would be written to Kafka several times."""
+    return WINDOW if left > WINDOW / 3 else left
+
+
 class Quarantine:
     """The failed starts of one version."""
 

@@ -17,12 +17,15 @@ from wire import names, specs
 from wire import settings as wire_settings
 from workers import (
     building,
+    control,
     errors,
     fleet,
     folders,
     health,
     host,
+    parking,
     pipeline,
+    produce,
     runner_settings,
     settings,
     shipping,
@@ -66,8 +69,14 @@ class Worker:
         self._shipper = shipping.Shipper(self._registry, account, model)
         self._host = host.LocalHost(runners)
         self._fleet = fleet.Fleet(
-            model=self._model, runs_on=self._host, prepare=self._prepare, log_line=self._shipper.put
+            model=self._model,
+            runs_on=self._host,
+            prepare=self._prepare,
+            log_line=self._shipper.put,
+            on_verdict=self._shipper.judge,
         )
+        self._producer = produce.Producer(connections)
+        self._parking = parking.Parking(account, model, self._producer)
         self._pipeline = pipeline.Pipeline(
             model=self._model,
             store=store.Store(self._link),
@@ -77,13 +86,22 @@ class Worker:
             max_queue=options.worker_queue,
             in_flight=options.worker_in_flight,
             drain=options.worker_drain,
+            park=self._parking,
+        )
+        self._control = control.Control(
+            self._link, account, model, cancel=self._pipeline.cancel, look=self._pipeline.look_for_cancels
         )
         self._source = source.Source(
             connections=connections,
             group=names.group(account, model),
             topics=[names.jobs_topic(account, model)],
             handlers=source.Handlers(
-                records=self._pipeline.receive, room=self._pipeline.room, revoked=self._pipeline.revoked
+                records=self._pipeline.receive,
+                room=self._pipeline.room,
+                open=self._pipeline.open,
+                opened=self._pipeline.opened,
+                ready=self._pipeline.ready,
+                revoked=self._pipeline.revoked,
             ),
             datadir=str(self._home.scratch),
             session_timeout=options.worker_session_timeout,
@@ -99,6 +117,8 @@ class Worker:
                 if not await self._startup():
                     return 0
                 tasks.append(asyncio.create_task(self._pipeline.run()))
+                tasks.append(asyncio.create_task(self._parking.follow(self._source)))
+                tasks.append(asyncio.create_task(self._control.run()))
                 return await self._main_loop()
             finally:
                 await self._drain()
@@ -131,10 +151,22 @@ class Worker:
                 log.warning("the registry does not answer, trying again: %s", error)
                 if await self._stopped(within=0.5):
                     return False
-        await asyncio.gather(self._source.start(), self._follow())
+        await asyncio.gather(self._consume(), self._follow())
         if self._options.worker_ready_file is not None:
             await asyncio.to_thread(self._options.worker_ready_file.touch)
         return True
+
+    async def _consume(self) -> None:
+        """Join the group, for every topic that there is."""
+        while not self._stopping.is_set():
+            try:
+                self._source.topics = await self._parking.topics()
+            except errors.KafkaAway as error:
+                log.warning("Kafka does not answer, trying again: %s", error)
+                await self._stopped(within=0.5)
+            else:
+                await self._source.start()
+                return
 
     async def _main_loop(self) -> int:
         while not self._stopping.is_set():
@@ -175,6 +207,7 @@ class Worker:
         await self._fleet.stop()
         await self._shipper.flush()
         await self._registry.close()
+        await self._producer.close()
         await self._link.aclose()
 
     # -- following the registry --------------------------------------------------------------------------------
@@ -193,6 +226,7 @@ class Worker:
     async def _follow(self) -> None:
         """Do what the registry's word asks for: switch to the live version, build a new one."""
         model = self._model()
+        self._fleet.follow()
         if model.live is not None and model.live != self._fleet.live:
             await self._fleet.go_live(model.live)
         if self._building is None or self._building.done():
@@ -217,6 +251,7 @@ class Worker:
         def tell(line: str) -> None:
             self._shipper.put(number, line)
 
+        found: list[specs.Verdict] = []
         try:
             await building.build(
                 version,
@@ -226,6 +261,7 @@ class Worker:
                 environ=self._model().environ,
                 runs_on=self._host,
                 settings=self._runner_options,
+                on_verdict=found.append,
             )
         except errors.BuildFailed as error:
             for line in error.traceback.splitlines():
@@ -237,7 +273,7 @@ class Worker:
             tell("done deploying")
             await self._shipper.flush()
             with contextlib.suppress(registry_errors.NotFound, registry_errors.Conflict):
-                await self._registry.passed(self.account, self.name, number)
+                await self._registry.passed(self.account, self.name, number, found[0] if found else None)
         self._built.add(number)
 
     async def _report_failed(self, number: int, error: errors.BuildFailed) -> None:

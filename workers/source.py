@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,12 +29,16 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from faust.transport.consumer import Consumer as _FaustConsumer
 from faust.types import TP
 
+from wire import names
 from wire import settings as wire_settings
 from workers import errors, offsets
 
 log = logging.getLogger(__name__)
 
 WRITTEN_FOR: Final = "0.15.3"
+
+_NAP: Final = 60.0
+"""Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
 Partition = tuple[str, int]
 """Topic and partition number."""
@@ -60,8 +65,15 @@ class Handlers:
 
     records: Callable[[list[Record]], None]
     """Records arrived."""
-    room: Callable[[], Awaitable[None]]
-    """Returns when there is room for more: backpressure."""
+    room: Callable[[], Awaitable[int]]
+    """Returns when there is room for more, and how many records at most: backpressure."""
+    open: Callable[[str], bool]
+    """Whether there is room for records of that topic."""
+    opened: Callable[[], Awaitable[None]]
+    """Returns when there is room for records of a topic that had none."""
+    ready: Callable[[Any], int]
+    """Unix milliseconds before which the library's record of a `.later` topic has not its turn; those behind it in its
+    partition wait too."""
     revoked: Callable[[], Awaitable[None]]
     """Partitions are about to be taken away: forget what has not started, return when what has is finished."""
 
@@ -83,7 +95,8 @@ class Source:
     ) -> None:
         self._connections = connections
         self._group = group
-        self._topics = topics
+        self.topics = topics
+        """What is consumed: changed before start(), or by subscribe()."""
         self.handlers = handlers
         self._datadir = datadir
         self.max_records = max_records
@@ -91,12 +104,14 @@ class Source:
         self._rebalance_timeout = rebalance_timeout
         self.partitions: dict[TP, offsets.Partition] = {}
         self.generation = 0
+        self.sleeping: dict[TP, asyncio.TimerHandle] = {}
+        """Partitions whose first record has not its turn yet."""
         self._app: _App | None = None
 
     async def start(self) -> None:
         """Join the group; records arrive through the handlers from now on."""
         self._app = _App(self, **self._faust_settings())
-        for topic in self._topics:
+        for topic in self.topics:
             self._app.topics.add(self._app.topic(topic, value_serializer="raw", key_serializer="raw"))
         self._app.finalize()
         await self._app.start()
@@ -111,10 +126,22 @@ class Source:
         if record.generation == self.generation:
             self.partitions[TP(record.topic, record.partition)].finished(record.offset)
 
+    async def subscribe(self, topics: list[str]) -> None:
+        """Consume these topics from now on: a rebalance of the group."""
+        self.topics = topics
+        if self._app is not None:
+            await self._app.consumer.subscribe(topics)
+
     async def commit(self) -> None:
         """Commit now what may be committed, without waiting for the timer."""
         if self._app is not None:
             await self._app.consumer.commit()
+
+    def wake(self) -> None:
+        """Forget which partitions sleep: a rebalance resumes them all."""
+        for timer in self.sleeping.values():
+            timer.cancel()
+        self.sleeping.clear()
 
     @property
     def assigned(self) -> list[Partition]:
@@ -208,6 +235,7 @@ class _App(faust.App):
         await consumer.commit()
         self.source.generation += 1
         self.source.partitions.clear()
+        self.source.wake()
         log.debug("revoked %s", sorted(revoked))
 
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:  # noqa: ARG002  faust's
@@ -309,22 +337,42 @@ class _Consumer(driver.Consumer):
         source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
         aio = self._thread._ensure_consumer()  # noqa: SLF001  faust's own name for the library's consumer
         while not (self.should_stop or fetcher.should_stop):
-            await source.handlers.room()
+            room = await source.handlers.room()
             if not (self.flow_active and source.partitions):
                 self.can_resume_flow.clear()
                 await self.can_resume_flow.wait()
                 continue
-            generation = source.generation
             try:
-                fetched = await self._thread._fetch_records(  # noqa: SLF001
-                    aio, self._get_active_partitions() or set(), timeout=1.0, max_records=source.max_records
-                )
+                await self._fetch(source, aio, min(room, source.max_records))
             except aiokafka.errors.ConsumerStoppedError:
                 return
-            if generation == source.generation and self.flow_active:
-                _deliver(source, fetched)
-            else:
-                _give_back(aio, fetched)
+
+    async def _fetch(self, source: Source, aio: aiokafka.AIOKafkaConsumer, most: int) -> None:
+        """Deliver records of the partitions that have room; not for long where another could get some meanwhile."""
+        active = self._get_active_partitions() or set()
+        wanted = {tp for tp in active if source.handlers.open(tp.topic)}
+        if len(wanted) == len(active):
+            await self._fetch_from(source, aio, active, most)
+            return
+        racing = {asyncio.ensure_future(source.handlers.opened())}
+        if wanted:
+            racing.add(asyncio.ensure_future(self._fetch_from(source, aio, wanted, most)))
+        try:
+            done, _ = await asyncio.wait(racing, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in racing:
+                one.cancel()
+        for one in done:
+            one.result()
+
+    async def _fetch_from(self, source: Source, aio: aiokafka.AIOKafkaConsumer, partitions: set[TP], most: int) -> None:
+        """Nothing may run between the library's moving its position and our noting the records: no await there."""
+        generation = source.generation
+        fetched = await self._thread._fetch_records(aio, partitions, timeout=1.0, max_records=most)  # noqa: SLF001
+        if generation == source.generation and self.flow_active:
+            _deliver(source, _with_turn(source, aio, fetched))
+        else:
+            _give_back(aio, fetched)
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002  faust's
         source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
@@ -401,6 +449,39 @@ def _deliver(source: Source, fetched: Mapping[Any, list[Any]]) -> None:
         source.handlers.records(records)
 
 
+def _with_turn(
+    source: Source, aio: aiokafka.AIOKafkaConsumer, fetched: Mapping[Any, list[Any]]
+) -> dict[Any, list[Any]]:
+    """The records whose turn it is; a partition whose next one is for later sleeps, and holds none of it in memory."""
+    now = time.time_ns() // 1_000_000
+    kept: dict[Any, list[Any]] = {}
+    for tp, batch in fetched.items():
+        kept[tp] = batch
+        for place, record in enumerate(batch if names.is_later(tp.topic) else ()):
+            ready = source.handlers.ready(record)
+            if ready > now:
+                kept[tp] = batch[:place]
+                _sleep(source, aio, tp, record.offset, (ready - now) / 1000)
+                break
+    return kept
+
+
+def _sleep(source: Source, aio: aiokafka.AIOKafkaConsumer, tp: Any, offset: int, seconds: float) -> None:
+    """Fetch nothing of a partition for a while, then go on at `offset`."""
+
+    def wake() -> None:
+        source.sleeping.pop(TP(tp.topic, tp.partition), None)
+        with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
+            aio.resume(tp)
+
+    try:
+        aio.seek(tp, offset)
+        aio.pause(tp)
+    except aiokafka.errors.IllegalStateError:
+        return
+    source.sleeping[TP(tp.topic, tp.partition)] = asyncio.get_running_loop().call_later(min(seconds, _NAP), wake)
+
+
 def _give_back(aio: aiokafka.AIOKafkaConsumer, fetched: Mapping[Any, list[Any]]) -> None:
     """A fetch that spanned a rebalance brought records of the new assignment before we knew of it.
 
@@ -415,7 +496,7 @@ def check_library() -> None:
     """Prove that the private names this module overrides exist as it knows them. Raises LibraryChanged."""
     if faust.__version__ != WRITTEN_FOR:
         raise errors.LibraryChanged(f"faust-streaming is {faust.__version__}, written for {WRITTEN_FOR}")
-    for owner, names in (
+    for owner, needed in (
         (_FaustConsumer, ("_drain_messages", "force_commit", "wait_empty", "stop_flow", "resume_flow", "commit")),
         (
             driver.AIOKafkaConsumerThread,
@@ -424,7 +505,7 @@ def check_library() -> None:
         (faust.App, ("_new_transport", "_new_conductor", "_on_partitions_revoked", "_on_partitions_assigned")),
         (mode.Service, ("_default_stop_children", "_default_stop_futures", "_default_stop_exit_stacks")),
     ):
-        missing = [name for name in names if not hasattr(owner, name)]
+        missing = [name for name in needed if not hasattr(owner, name)]
         if missing:
             raise errors.LibraryChanged(f"{owner.__name__} has no {', '.join(missing)}")
 

@@ -224,10 +224,18 @@ class Stack:
             ]
             return [Place(partition=one.get(30).partition, offset=one.get(30).offset) for one in sent]
 
-    def unread(self, model: str) -> int:
-        """Records of the model's topic that are not committed as finished."""
-        topic = names.jobs_topic("default", model)
-        admin = kafka_python.KafkaAdminClient(**self.kafka)
+    @contextlib.contextmanager
+    def admin(self) -> Iterator[kafka_python.KafkaAdminClient]:
+        """Plain kafka-python, as an operator uses it."""
+        made = kafka_python.KafkaAdminClient(**self.kafka)
+        try:
+            yield made
+        finally:
+            made.close()
+
+    def unread(self, model: str, *, later: str | None = None) -> int:
+        """Records of the model's topic, or of a tier of its parked jobs, that are not committed as finished."""
+        topic = names.jobs_topic("default", model) if later is None else names.later_topic("default", model, later)
         consumer = kafka_python.KafkaConsumer(**self.kafka)
         try:
             partitions = [
@@ -236,11 +244,11 @@ class Stack:
             ends = consumer.end_offsets(partitions)
             begins = consumer.beginning_offsets(partitions)
             group = names.group("default", model)
-            committed = {tp: found.offset for tp, found in admin.list_group_offsets(group)[group].items()}
+            with self.admin() as admin:
+                committed = {tp: found.offset for tp, found in admin.list_group_offsets(group)[group].items()}
             return sum(ends[tp] - max(committed.get(tp, -1), begins[tp]) for tp in partitions)
         finally:
             consumer.close()
-            admin.close()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

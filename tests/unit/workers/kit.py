@@ -66,6 +66,7 @@ class Fleet:
         self.live = live
         self.most = most
         self.calls: list[tuple[int, list[Any], list[float | None]]] = []
+        self.policy = specs.Retry()
         self.gate: Callable[[], Awaitable[object]] | None = None
         """Awaited in every run before it answers."""
 
@@ -75,6 +76,13 @@ class Fleet:
     def limit(self, number: int, most: int) -> int:
         """As it was told."""
         return min(self.most, most)
+
+    async def turn(self, number: int) -> None:
+        """At once."""
+
+    def retry(self, number: int) -> specs.Retry:
+        """As it was told."""
+        return self.policy
 
     async def run(self, number: int, work: Sequence[fleet.Work]) -> outcomes.Ran:
         """Predict."""
@@ -118,7 +126,7 @@ class Bench:
     """A pipeline between records and a store in memory."""
 
     def __init__(
-        self, versions: Fleet | None = None, *, store: memory.Store | None = None, drain: float = 5.0, **bounds: int
+        self, versions: Fleet | None = None, *, store: memory.Store | None = None, drain: float = 5.0, **bounds: Any
     ) -> None:
         self.fleet = versions or Fleet()
         self.store = store or memory.Store()

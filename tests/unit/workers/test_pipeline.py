@@ -9,6 +9,7 @@ import pytest
 from results import protocol, records
 from tests.unit.workers import kit
 from wire import jobs as words
+from wire import names
 from workers import outcomes
 
 
@@ -309,18 +310,23 @@ async def test_a_full_queue_stops_fetching_until_there_is_room() -> None:
     fleet = kit.Fleet(most=1)
     hold = asyncio.Semaphore(0)
     fleet.gate = hold.acquire
+    topic, bulk = names.jobs_topic("default", "m"), names.bulk_topic("default", "m")
     async with kit.Bench(fleet, max_queue=3) as bench:
         # Given a queue that is full
         bench.pipeline.receive(kit.several(*range(6)))
         await bench.until(lambda: len(fleet.calls) == 2)
-        room = asyncio.ensure_future(bench.pipeline.room())
+        opened = asyncio.ensure_future(bench.pipeline.opened())
         await bench.settled()
-        assert not room.done()
+        assert not bench.pipeline.open(topic)
+        assert bench.pipeline.open(bulk), "the other lane has a queue of its own"
+        assert await bench.pipeline.room() <= 3
+        assert not opened.done()
         # When it is worked off
         for _ in range(6):
             hold.release()
         # Then there is room
-        await bench.until(room.done)
+        await bench.until(opened.done)
+        assert bench.pipeline.open(topic)
 
 
 async def test_revoked_partitions_forget_what_has_not_started_and_wait_for_what_has() -> None:

@@ -1,0 +1,102 @@
+"""A job on its way as the store wants it told: what is kept while it runs, and its end. Pure."""
+
+import msgspec
+
+from results import protocol, records
+from wire import jobs as words
+from wire import specs
+from workers import jobs, outcomes, retry
+
+
+def running(job: jobs.Job, *, started: int) -> records.Details:
+    """What is kept of a job that starts at `started` (Unix ms)."""
+    return _details(job, started=started)
+
+
+def of(
+    job: jobs.Job,
+    token: str,
+    answer: outcomes.Outcome,
+    *,
+    model: specs.Model,
+    started: int,
+    now: int,
+    timings: records.Timings,
+) -> protocol.End:
+    """The end of a job whose claim has `token` and which the runner answered."""
+    output = answer if isinstance(answer, outcomes.Output) else None
+    error = (
+        None
+        if isinstance(answer, outcomes.Output)
+        else records.Error(
+            answer.type, answer.message, answer.traceback if isinstance(answer, outcomes.Failure) else None
+        )
+    )
+    details = _details(
+        job, started=started, error=error, timings=timings, media=output.media if output is not None else None
+    )
+    status = words.Status.FAILED if output is None else words.Status.SUCCEEDED
+    return _end(job, token, status, details, model=model, now=now, output=output.data if output is not None else None)
+
+
+def canceled(job: jobs.Job, token: str, *, model: specs.Model, now: int) -> protocol.End:
+    """The end of a job that was canceled while it ran."""
+    return _end(job, token, words.Status.CANCELED, _details(job, started=job.started_at), model=model, now=now)
+
+
+def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again) -> protocol.Postponed:
+    """A claimed job that is to be tried again later."""
+    details = _details(job, started=None)
+    tries = job.retries + (again.counted and not again.charged)
+    return protocol.Postponed(
+        id=job.id,
+        token=got.token,
+        details=msgspec.structs.replace(details, retries=tries),
+        charged=again.charged,
+        anew=not again.counted and got.starts == 1 and job.retries == 0,
+    )
+
+
+def _details(
+    job: jobs.Job,
+    *,
+    started: int | None,
+    error: records.Error | None = None,
+    timings: records.Timings | None = None,
+    media: str | None = None,
+) -> records.Details:
+    content = job.envelope
+    return records.Details(
+        started_at=started,
+        error=error,
+        timings=timings,
+        metadata=content.metadata if content is not None else None,
+        media=media,
+        traceparent=content.traceparent if content is not None else None,
+        place=job.origin,
+        replay_of=content.replay_of if content is not None else None,
+        retries=job.retries,
+    )
+
+
+def _end(
+    job: jobs.Job,
+    token: str,
+    status: words.Status,
+    details: records.Details,
+    *,
+    model: specs.Model,
+    now: int,
+    output: bytes | None = None,
+) -> protocol.End:
+    return protocol.End(
+        id=job.id,
+        token=token,
+        status=status,
+        completed_at=now,
+        details=details,
+        output=output,
+        keep_ms=model.keep * 1000,
+        ttl_ms=job.expires_at - now,
+        notify=job.envelope.notify if job.envelope is not None else None,
+    )

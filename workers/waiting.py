@@ -1,0 +1,175 @@
+"""What waits in a worker's memory: a bounded queue for each lane, and the gate that bulk batches go through.
+
+Each way into the worker is bounded by itself, so that a bulk backlog neither fills the memory nor keeps the source from
+fetching interactive jobs; jobs that come from being parked have waited already, so they go first in their lane.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
+
+from workers import jobs, lanes, tickets
+
+_PARKED: Final = "parked"
+
+
+class Queue:
+    """The jobs of one lane that have not been taken."""
+
+    def __init__(self, places: int) -> None:
+        self.jobs: deque[jobs.Job] = deque()
+        self.places = asyncio.Semaphore(places)
+        """Batches of the lane between claim and finish."""
+        self._arrived = asyncio.Event()
+
+    def put(self, arrived: Iterable[jobs.Job]) -> None:
+        """Add jobs at the end."""
+        self.jobs.extend(arrived)
+        self._arrived.set()
+
+    def put_first(self, arrived: Sequence[jobs.Job]) -> None:
+        """Add jobs, in their order, before all others."""
+        self.jobs.extendleft(reversed(arrived))
+        self._arrived.set()
+
+    async def some(self) -> None:
+        """Return when there is a job."""
+        while not self.jobs:
+            self._arrived.clear()
+            await self._arrived.wait()
+
+
+class _Bound:
+    """Whether one way into the memory is open: it closes when full, and opens again when half of it is gone."""
+
+    __slots__ = ("count", "most", "open")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.count = 0
+        self.open = True
+
+    def changed(self, by: int) -> None:
+        self.count += by
+        if self.count >= self.most:
+            self.open = False
+        elif self.count <= self.most // 2:
+            self.open = True
+
+
+class Waiting:
+    """The queues of a model, what of its topics may be fetched, and whose turn it is."""
+
+    def __init__(self, *, most: int, places: int) -> None:
+        self.queues = {lane: Queue(places) for lane in lanes.Lane}
+        self._bounds = {way: _Bound(most) for way in (*lanes.Lane, _PARKED)}
+        self._turns = lanes.Turns()
+        self._turn = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._each = 1.0
+        """Jobs in a record, smoothed."""
+
+    def __len__(self) -> int:
+        return sum(len(queue.jobs) for queue in self.queues.values())
+
+    # -- in and out --------------------------------------------------------------------------------------------
+
+    def arrived(self, fetched: Sequence[jobs.Job], records: int) -> None:
+        """Queue the jobs of so many fetched records."""
+        if records:
+            self._each += 0.2 * (len(fetched) / records - self._each)
+        for lane, queue in self.queues.items():
+            parked = [job for job in fetched if job.lane is lane and job.parked]
+            fresh = (
+                [job for job in fetched if job.lane is lane and not job.parked] if len(parked) < len(fetched) else []
+            )
+            if parked:
+                self._bounds[_PARKED].changed(len(parked))
+                queue.put_first(parked)
+            if fresh:
+                self._bounds[lane].changed(len(fresh))
+                queue.put(fresh)
+
+    def back(self, again: Sequence[jobs.Job]) -> None:
+        """Queue jobs once more that had been taken, before all others."""
+        for job in again:
+            self._bounds[_PARKED if job.parked else job.lane].changed(1)
+        for lane, queue in self.queues.items():
+            queue.put_first([job for job in again if job.lane is lane])
+
+    def taken(self, batch: Sequence[jobs.Job]) -> None:
+        """A batch left its queue."""
+        parked = sum(job.parked for job in batch)
+        self._leave(_PARKED, parked)
+        self._leave(batch[0].lane, len(batch) - parked)
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        for queue in self.queues.values():
+            queue.jobs.clear()
+        for way, bound in self._bounds.items():
+            self._leave(way, bound.count)
+        self._turn.set()
+
+    def _leave(self, way: str, count: int) -> None:
+        bound = self._bounds[way]
+        was = bound.open
+        bound.changed(-count)
+        if bound.open and not was:
+            self._opened.set()
+
+    # -- the source's side -------------------------------------------------------------------------------------
+
+    def open(self, topic: str, account: str, model: str) -> bool:
+        """Whether records of that topic have room."""
+        way: str = lanes.of_topic(topic, account, model)
+        if tickets.tier_of(topic, account, model) is not None:
+            way = _PARKED
+        return self._bounds[way].open
+
+    async def room(self) -> int:
+        """Return when something has room: how many records to fetch at most."""
+        while not any(bound.open for bound in self._bounds.values()):
+            await self.opened()
+        free = min(bound.most - bound.count for bound in self._bounds.values() if bound.open)
+        return max(1, int(free / max(self._each, 1.0)))
+
+    async def opened(self) -> None:
+        """Return when something that had no room has some."""
+        self._opened.clear()
+        await self._opened.wait()
+
+    # -- the runner's side -------------------------------------------------------------------------------------
+
+    def began(self, lane: lanes.Lane) -> None:
+        """A batch was taken from that lane's queue."""
+        if lane is lanes.Lane.INTERACTIVE:
+            self._turns.interactive_began()
+            self._turn.set()  # it may have been the one after which bulk has its turn
+
+    def ended(self, lane: lanes.Lane) -> None:
+        """That batch is over."""
+        if lane is lanes.Lane.INTERACTIVE:
+            self._turns.interactive_ended()
+        self.queues[lane].places.release()
+        self._turn.set()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, lane: lanes.Lane) -> AsyncIterator[None]:
+        """Around a batch in the runner: an interactive one enters at once."""
+        if lane is lanes.Lane.INTERACTIVE:
+            yield
+            return
+        while not self._turns.bulk_may(waiting=bool(self.queues[lanes.Lane.INTERACTIVE].jobs)):
+            self._turn.clear()
+            await self._turn.wait()
+        self._turns.bulk_began()
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._turns.bulk_ended(time.monotonic() - began)
+            self._turn.set()
