@@ -7,7 +7,6 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 from playwright import sync_api
 
@@ -22,8 +21,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PHONE: dict[str, Any] = {"width": 390, "height": 844}
-DESK: dict[str, Any] = {"width": 1280, "height": 800}
+PHONE: sync_api.ViewportSize = {"width": 390, "height": 844}
+DESK: sync_api.ViewportSize = {"width": 1280, "height": 800}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -198,7 +198,7 @@ def test_without_script(plain: sync_api.Page, served: kit.Served, stack: stacks.
     plain.goto(f"{served.url}/deploy")
     plain.get_by_label("Name", exact=True).fill("plain")
     plain.locator("input[type=file]").set_input_files(
-        [{"name": "predict.py", "mimeType": "text/x-python", "buffer": stacks.DOUBLE["predict.py"].encode()}]
+        {"name": "predict.py", "mimeType": "text/x-python", "buffer": stacks.DOUBLE["predict.py"].encode()}
     )
     plain.get_by_role("button", name="Deploy version 1").click()
     plain.wait_for_url("**/models/plain/versions/1")
@@ -250,7 +250,12 @@ def test_an_open_stream_does_not_hold_the_process(browser: sync_api.Browser, own
     expect(page.locator("[data-conn]")).to_have_text("live")
 
     stopped = threading.Event()
-    threading.Thread(target=lambda: (own_stack.stop(), stopped.set())).start()
+
+    def stop() -> None:
+        own_stack.stop()
+        stopped.set()
+
+    threading.Thread(target=stop).start()
 
     assert stopped.wait(60)
     page.close()

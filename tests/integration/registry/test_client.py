@@ -54,8 +54,8 @@ async def test_a_build_as_a_worker_reports_it(registry: service.Registry, asked:
     await asked.append_log(kit.ACCOUNT, "iris", 1, "loading\nchecking\n")
     version = await asked.passed(kit.ACCOUNT, "iris", 1)
     assert (version.state, version.verdict) == (specs.VersionState.LIVE, None)
-    found = specs.Verdict(batching=specs.Batching.OPEN, why="the same", judged_at=1)
-    assert (await asked.judged(kit.ACCOUNT, "iris", 1, found)).verdict == found
+    verdict = specs.Verdict(batching=specs.Batching.OPEN, why="the same", judged_at=1)
+    assert (await asked.judged(kit.ACCOUNT, "iris", 1, verdict)).verdict == verdict
     log, _ = await registry.log(kit.ACCOUNT, "iris", 1)
     assert [line.text async for line in log.every(after=2)] == [
         "loading",
