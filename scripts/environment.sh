@@ -20,7 +20,11 @@ find_python() {
         fi
         if [ "$name" = "${PYTHON:-}" ]; then break; fi
     done
-    echo "panini: Python 3.11 to 3.14 is needed, and ${PYTHON:-none of python3, python3.11 … python3.14} is one." >&2
+    if [ -n "${PYTHON:-}" ]; then
+        echo "panini: Python 3.11 to 3.14 is needed, and $PYTHON is not that." >&2
+    else
+        echo "panini: Python 3.11 to 3.14 is needed, and PATH has none: no python3, python3.11 … python3.14 fits." >&2
+    fi
     echo "        Install one (such as: apt install python3 python3-venv, brew install python@3.13), or name one:" >&2
     echo "        make up PYTHON=/path/to/python3.12" >&2
     exit 1
