@@ -317,17 +317,17 @@ def table(*, markdown: bool) -> None:
             cells = []
             for pattern in PATTERNS:
                 found = play(cost, make, pattern)
-                shown = (
-                    f"{found.p50:.3g} / {found.p99:.3g}"
-                    if pattern != "64 users"
-                    else f"{found.rate:,.0f}/s, {found.p99:.3g}"
-                )
-                cells.append(f"{shown:>18}")
+                first = f"{found.rate:,.0f}/s" if pattern == "64 users" else _shown(found.p50)
+                cells.append(f"{first + ' / ' + _shown(found.p99):>18}")
             print(("| " if markdown else "") + bar.join([f"{name:20}", *cells]) + bar.rstrip())
 
 
+def _shown(milliseconds: float) -> str:
+    return f"{milliseconds:.2g}" if milliseconds < 10 else f"{milliseconds:,.0f}"
+
+
 def draw(model: str) -> None:
-    """Mean latency (up, logarithmic) against throughput (right) of every rule, as text."""
+    """The 99th percentile of latency (up, logarithmic) against throughput (right) of every rule, as text."""
     cost = MODELS[model]
     most = min(capacity(cost), 3000.0)
     points: dict[tuple[int, int], str] = {}

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from benchmarks import client, inputs, targets, usage, users
@@ -72,22 +72,23 @@ async def closed(
     *,
     roles: Sequence[usage.Role],
     spell: Spell,
+    log: users.Log | None = None,
 ) -> Outcome:
     """`count` users, each doing one job after the other. Raises what ended a user early."""
-    log, stop = users.Log(), asyncio.Event()
+    kept, stop = log if log is not None else users.Log(), asyncio.Event()
     running = await _Players.begin(target, count)
     for connection in list(running.idle):
-        running.play(connection, users.again_and_again(act, target, items, log, stop.is_set))
+        running.play(connection, users.again_and_again(act, target, items, kept, stop.is_set))
     try:
         await running.sleep(spell.warm)
-        watch = _Watch(roles, log)
+        watch = _Watch(roles, kept)
         await running.sleep(spell.measured)
         outcome = watch.outcome()
         stop.set()
         await running.drain()
     finally:
         running.close()
-    return dataclasses.replace(outcome, wrong=log.wrong, example=log.example)
+    return dataclasses.replace(outcome, wrong=kept.wrong, example=kept.example)
 
 
 async def opened(
@@ -99,7 +100,6 @@ async def opened(
     roles: Sequence[usage.Role],
     spell: Spell,
     log: users.Log | None = None,
-    on_begin: Callable[[], None] | None = None,
 ) -> Outcome:
     """A job every 1/`rate` seconds, on a free connection or a new one, so that no job waits for another's answer.
 
@@ -121,8 +121,6 @@ async def opened(
     try:
         await paced(spell.warm)
         watch = _Watch(roles, kept)
-        if on_begin is not None:
-            on_begin()
         await paced(spell.measured)
         outcome = watch.outcome()
     finally:

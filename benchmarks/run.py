@@ -11,6 +11,7 @@ wrong, or a system could not be measured.
 
 import argparse
 import asyncio
+import dataclasses
 import os
 import pathlib
 import platform
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import compare, load, local, report, systems, tables
+from benchmarks import compare, extras, load, local, report, systems, tables
 
 DOCS: Final = pathlib.Path(__file__).resolve().parent.parent / "docs"
 
@@ -36,7 +37,7 @@ async def peers(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[s
     text = "\n\n".join(
         (
             said(given, found, "python -m benchmarks.run --peers"),
-            f"While the others were measured Panini stood by idle and took {sum(idle.values()):.3f} cores.",
+            f"While the others were measured Panini stood by. {resting(idle)}",
             "### Ratios, Panini : other\n\nBelow 1 is better for latency and CPU, above 1 for jobs/s.",
             report.ratios(found),
             "### What they are made of",
@@ -55,15 +56,18 @@ async def alone(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[s
     spell = load.Spell(warm=given.warm, measured=given.seconds)
     found = await compare.rounds([panini], given.rounds, spell, only=given.scenario, seed=given.seed)
     idle = local.idle(panini)
+    more = await extras.measure(given, panini)
     text = "\n\n".join(
         (
             said(given, found, "python -m benchmarks.run"),
             report.details(found),
+            extras.markdown(more),
             report.memory(found),
-            f"Idle it takes {tables.breakdown({f'cpu_us.{k}': 1e6 * v for k, v in idle.items()})} µs of CPU a second.",
+            resting(idle),
         )
     )
-    return {"rounds": found.rounds, "memory_mib": found.memory, "idle_cores": idle}, text, not found.wrong
+    kept = {"rounds": found.rounds, "memory_mib": found.memory, "idle_cores": idle, "more": dataclasses.asdict(more)}
+    return kept, text, not (found.wrong or found.failures or more.wrong or more.failures)
 
 
 def said(given: argparse.Namespace, found: compare.Found, command: str) -> str:
@@ -76,6 +80,13 @@ def said(given: argparse.Namespace, found: compare.Found, command: str) -> str:
         f"round. The client ran on the same cores; programs outside the benchmark took {median:.2f} cores in the "
         f"median run, {worst:.2f} in the worst."
     )
+
+
+def resting(idle: dict[str, float]) -> str:
+    """What it uses while nothing is asked of it."""
+    parts = ", ".join(f"{name} {cores:.3f}" for name, cores in idle.items() if name != "client" and cores >= 0.0005)
+    whole = sum(cores for name, cores in idle.items() if name != "client")
+    return f"Idle, Panini takes {whole:.3f} cores ({parts})."
 
 
 def short(system: systems.System) -> str:
@@ -118,6 +129,7 @@ def run() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="measured, a scenario and round; default 5")
     parser.add_argument("--warm", type=float, default=1.0, help="before that, unmeasured; default 1")
     parser.add_argument("--seed", default="2019", help="of the inputs; default 2019")
+    parser.add_argument("--backlog", type=int, default=50_000, help="records of the backlog; default 50,000")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # as Ctrl-C: everything is stopped on the way out

@@ -96,7 +96,13 @@ class Server:
                 self._popen.wait(GRACE)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        return self._popen.wait()
+        code = self._popen.wait()
+        ends = time.monotonic() + GRACE
+        with contextlib.suppress(ProcessLookupError):  # until nothing of the group is left
+            while time.monotonic() < ends:
+                os.killpg(self._popen.pid, signal.SIGKILL)
+                time.sleep(0.01)
+        return code
 
 
 class Valkey:

@@ -109,3 +109,13 @@ def again_and_again(
         if stopped():
             return
         yield from act(target, next(items), log, time.perf_counter())
+
+
+def touch(target: targets.Target, item: inputs.Item, log: Log, began: float) -> client.User:
+    """One POST whose answer holds nothing: for floors."""
+    reply = yield target.post(item.text)
+    if reply is None or reply.status != 200:
+        raise targets.Unexpected(f"not 200: {reply}")
+    now = time.perf_counter()
+    log.took.append(now - began)
+    log.ends.append(now)
