@@ -21,7 +21,7 @@ PATIENCE: Final = 120.0
 
 
 async def panini(found: stack.Stack, folder: pathlib.Path, count: int, seed: str) -> tables.Figures:
-    """Stop the worker, fill the topic, let it go on: jobs a second from the first start to the last end, each checked."""
+    """Stop the worker, fill the topic, let it go on: jobs a second first start to last end, each checked."""
     items = dict(_named(count, seed))
     values = _values(folder, items)
     account, model = names.DEFAULT_ACCOUNT, stack.MODEL
