@@ -16,6 +16,7 @@ from workers import comparing, errors, outcomes, sizing, verdicts, verifying
 
 log = logging.getLogger(__name__)
 
+_ANSWERED: Final[frozenset[type]] = frozenset({outcomes.Output})
 _LARGE: Final = 1 << 16
 """Bytes of answers beyond which they are compared in a thread."""
 
@@ -56,13 +57,14 @@ class Trials:
             return ran
         due = policy.checks(len(inputs))
         ran = await runner.run(inputs, together=True, timeout=timeout, ids=ids)
-        answers = [one for one in ran.outcomes if type(one) is outcomes.Output]
-        if len(answers) != len(inputs):
+        if not _ANSWERED.issuperset(map(type, ran.outcomes)):
             return await self._mended(runner, inputs, ran, timeout=timeout, ids=ids)
         if policy.state is not verifying.OPEN:  # another batch closed them meanwhile
             return await self._alone(runner, inputs, ran, range(len(inputs)), timeout=timeout, ids=ids)
-        if due or (policy.weak and not comparing.alike(answers)):
-            return await self._checked(runner, inputs, ran, answers, timeout=timeout, ids=ids)
+        if due or policy.weak:
+            answers = [one for one in ran.outcomes if isinstance(one, outcomes.Output)]
+            if due or not comparing.alike(answers):
+                return await self._checked(runner, inputs, ran, answers, timeout=timeout, ids=ids)
         policy.ran(ran.predict_ms)
         return ran
 
