@@ -15,7 +15,7 @@ import msgspec
 
 from ingest import bodies, errors, producer
 from results import records, views, waiting
-from wire import envelope, ids, jobs, names, problems, specs
+from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
 RETRY_AFTER: Final = "1"
 
@@ -89,6 +89,14 @@ class Acceptor:
         finally:
             expected.cancel()
 
+    def line(self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None) -> bytes:
+        """One line of a bulk set as an encoded envelope. Raises Problem."""
+        content = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
+        encoded = envelope.encode(msgspec.structs.replace(content, id=job_id))
+        if len(encoded) > endpoint.max_job_bytes:
+            raise too_large(endpoint, len(encoded))
+        return encoded
+
     def _accepted(self, job_id: str, endpoint: specs.Endpoint, wanted: Wanted) -> Reply:
         own = views.address(job_id, endpoint.model, ours=True)
         headers = {"Location": own, "Retry-After": RETRY_AFTER} | _applied(wanted)
@@ -116,7 +124,7 @@ class Acceptor:
             deadline=deadline,
             timeout=body.timeout,
             metadata=_small(body.metadata),
-            webhook=self._webhook(endpoint, body),
+            webhook=_webhook(endpoint, body),
             reply_to=_allowed(endpoint, body.reply_to),
             notify=self._waiters.channel if wanted.wait is not None else None,
             traceparent=wanted.traceparent,
@@ -139,22 +147,10 @@ class Acceptor:
             )
         return named
 
-    def _webhook(self, endpoint: specs.Endpoint, body: bodies.Body) -> envelope.Webhook | None:
-        url = body.webhook or endpoint.webhook
-        if url is None:
-            return None
-        events = [status.value for status in body.webhook_events] if body.webhook_events else None
-        return envelope.Webhook(url=url, events=events)
-
     async def _produce(self, endpoint: specs.Endpoint, content: envelope.Envelope) -> producer.Place:
         encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
-            raise problems.Problem(
-                413,
-                "Job too large",
-                f"the job is {len(encoded)} bytes, {endpoint.model} takes {endpoint.max_job_bytes}; "
-                "send a reference to the data instead",
-            )
+            raise too_large(endpoint, len(encoded))
         try:
             return await self._kafka.accept(names.jobs_topic(endpoint.account, endpoint.model), encoded)
         except errors.KafkaUnavailable as error:
@@ -177,6 +173,16 @@ class Acceptor:
 
 def _applied(wanted: Wanted) -> dict[str, str]:
     return {} if wanted.wait is None else {"Preference-Applied": f"wait={wanted.wait:g}"}
+
+
+def too_large(endpoint: specs.Endpoint, size: int) -> problems.Problem:
+    """A job beyond what the model takes."""
+    return problems.Problem(
+        413,
+        "Job too large",
+        f"the job is {size} bytes, {endpoint.model} takes {endpoint.max_job_bytes}; "
+        "send a reference to the data instead",
+    )
 
 
 def not_live(endpoint: specs.Endpoint) -> problems.Problem:
@@ -209,6 +215,27 @@ def _small(metadata: dict[str, object] | None) -> dict[str, object] | None:
     if metadata is not None and len(msgspec.msgpack.encode(metadata)) > bodies.MAX_METADATA:
         raise problems.Problem(422, "Metadata too large", f"metadata may take {bodies.MAX_METADATA} bytes")
     return metadata
+
+
+def _webhook(endpoint: specs.Endpoint, body: bodies.Body) -> envelope.Webhook | None:
+    """The job's own webhook; none where it says nothing: then the model's default holds at its end."""
+    if body.webhook is None and body.webhook_events is None:
+        return None
+    url = body.webhook or endpoint.webhook
+    if url is None:
+        raise problems.Problem(
+            422, "No webhook", f"webhook_events needs a webhook, in the job or as the default of {endpoint.model}"
+        )
+    try:
+        webhooks.check_url(url)
+    except ValueError as error:
+        raise problems.Problem(422, "Not a webhook", str(error)) from error
+    events = [status.value for status in body.webhook_events] if body.webhook_events else None
+    if body.webhook_events and not jobs.TERMINAL.issuperset(body.webhook_events):
+        raise problems.Problem(
+            422, "Not a webhook event", f"webhook_events are ends of a job: {', '.join(sorted(jobs.TERMINAL))}"
+        )
+    return envelope.Webhook(url=url, events=events)
 
 
 def _allowed(endpoint: specs.Endpoint, topic: str | None) -> str | None:

@@ -124,6 +124,7 @@ class Stack:
             "PANINI_SECRETS": str(self.place.secrets),
             "PANINI_REGISTRY": self.url,
             "PANINI_REGISTRY_FOLDER": str(self.place.registry),
+            "PANINI_WEBHOOK_PRIVATE": os.environ.get("PANINI_WEBHOOK_PRIVATE", "true"),  # receivers are local here
         }
         starts = []
         if "kafka" not in given:

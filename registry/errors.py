@@ -1,5 +1,4 @@
 """What can go wrong in the registry. No HTTP here: `registry.refusals` maps these to status codes."""
-# ruff: noqa: N818 - an error is named by what is the matter; "Error" behind each name would not say more
 
 
 class RegistryError(Exception):
@@ -35,6 +34,10 @@ class BadName(RegistryError):
 
 class BadUpload(RegistryError):
     """The upload cannot be read; send multipart/form-data or one tar, tar.gz or zip archive."""
+
+
+class BadPush(RegistryError):
+    """Results cannot be pushed there."""
 
 
 class BadArchive(BadUpload):

@@ -19,6 +19,7 @@ STATUSES: dict[type[errors.RegistryError], tuple[int, str]] = {
     errors.BadUpload: (400, "Bad upload"),
     errors.BadBundle: (422, "Bad bundle"),
     errors.BadEnviron: (422, "Bad variables"),
+    errors.BadPush: (422, "Bad receiver"),
     errors.TooLarge: (413, "Bundle too large"),
     errors.StorageFailed: (507, "The registry's storage failed"),
     errors.KafkaUnavailable: (503, "Kafka does not answer"),

@@ -123,6 +123,25 @@ class Rollback(Reply):
     version: int = pydantic.Field(ge=1, examples=[1])
 
 
+class Webhook(Reply):
+    """A model's default webhook."""
+
+    url: str | None = pydantic.Field(examples=["https://example.com/hook"])
+
+
+class WebhookSecret(Reply):
+    """What signs a model's webhooks."""
+
+    secret: str = pydantic.Field(examples=["whsec_…"])
+    rotated_at: str | None = pydantic.Field(description="When it replaced the one before it")
+
+
+class ReplyTopics(Reply):
+    """Topics that `reply_to` may name."""
+
+    topics: list[str] = pydantic.Field(examples=[["orders.results"]])
+
+
 class Key(Reply):
     """An API key, without its text."""
 

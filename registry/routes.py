@@ -6,9 +6,10 @@ wire.problems.Problem.
 
 from fastapi import APIRouter
 
-from registry import admin_routes, log_routes, model_routes
+from registry import admin_routes, log_routes, model_routes, push_routes
 
 router = APIRouter()
 router.include_router(model_routes.router)
 router.include_router(log_routes.router)
 router.include_router(admin_routes.router)
+router.include_router(push_routes.router)

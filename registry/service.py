@@ -33,6 +33,9 @@ from wire import names, specs
 
 T = TypeVar("T")
 
+Rule = Callable[[tables.Model], None]
+"""Changes a model's row, or raises."""
+
 
 class Registry:
     """Accounts, keys, models and versions. Start it before anything else; it belongs to one event loop."""
@@ -290,6 +293,11 @@ class Registry:
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or not await self.changes.wait(seen, left):
                 return None
+
+    async def change_model(self, account: str, model: str, rule: Rule) -> tables.Model:
+        """Change a model's own settings by a rule. Raises UnknownModel, and what the rule raises."""
+        await self._change(lambda session: rule(models.get(session, account=account, model=model)))
+        return await self.model(account, model)
 
     async def blob(self, sha256: str) -> pathlib.Path:
         """Where a blob's bytes lie. Raises UnknownBlob."""

@@ -55,6 +55,13 @@ class Model(Base):
     """Number of the live version. The one place that says it: `versions.state` never does."""
     environ: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Encrypted JSON object of the model's variables."""
+    webhook: Mapped[str | None] = mapped_column(Text)
+    """Called at the end of jobs that name none of their own."""
+    webhook_rotation: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often the secret of its webhooks was replaced; the secret itself is derived (wire.webhooks)."""
+    webhook_rotated_at: Mapped[int | None] = mapped_column(BigInteger)
+    reply_topics: Mapped[str | None] = mapped_column(Text)
+    """JSON list of the topics that `reply_to` may name."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     account: Mapped[Account] = relationship(lazy="joined")
     versions: Mapped[list["Version"]] = relationship(

@@ -5,7 +5,7 @@ import logging
 import msgspec
 from sqlalchemy.orm import Session
 
-from registry import environs, errors, models, settings, tables, versions
+from registry import environs, errors, models, pushing, settings, tables, versions
 from wire import specs
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ def model(row: tables.Model, sealer: environs.Sealer, config: settings.Settings)
         environ=_environ(row, sealer),
         max_age=int(config.job_max_age_hours * 3600),
         keep=int(config.result_keep_hours * 3600),
+        webhook=row.webhook,
+        reply_topics=pushing.reply_topics(row),
     )
 
 
@@ -76,6 +78,10 @@ def endpoint(row: tables.Model, config: settings.Settings) -> specs.Endpoint:
         max_age=int(config.job_max_age_hours * 3600),
         keep=int(config.result_keep_hours * 3600),
         max_job_bytes=config.job_bytes,
+        webhook=row.webhook,
+        webhook_rotation=row.webhook_rotation,
+        webhook_rotated_at=row.webhook_rotated_at,
+        reply_topics=pushing.reply_topics(row),
     )
 
 

@@ -15,3 +15,7 @@ class StoreFault(ResultsError):
 
 class NoScript(ResultsError):
     """Redis does not hold the script (it was restarted or flushed): send its text."""
+
+
+class SendFailed(ResultsError):
+    """A webhook did not arrive: its address is refused, unreachable, or silent."""

@@ -6,7 +6,22 @@ from typing import Any, Final
 
 from results import errors, link
 
-NAMES: Final = ("claim", "finish", "release", "postpone", "cancel", "delete", "page", "shrink")
+OUTBOX: Final = frozenset({"claim", "finish"})
+"""Scripts that have outbox.lua before them."""
+
+NAMES: Final = (
+    "claim",
+    "finish",
+    "release",
+    "postpone",
+    "cancel",
+    "delete",
+    "page",
+    "shrink",
+    "due",
+    "settle",
+    "redeliver",
+)
 
 
 class Scripts:
@@ -26,7 +41,10 @@ class Scripts:
             return await self._link.call("EVAL", self._texts[name], len(keys), *keys, *arguments)
 
     def _load(self, name: str) -> str:
-        text = importlib.resources.files("results").joinpath("scripts", f"{name}.lua").read_bytes()
+        folder = importlib.resources.files("results").joinpath("scripts")
+        text = folder.joinpath(f"{name}.lua").read_bytes()
+        if name in OUTBOX:
+            text = folder.joinpath("outbox.lua").read_bytes() + text
         self._texts[name] = text
         self._digests[name] = hashlib.sha1(text, usedforsecurity=False).hexdigest()
         return self._digests[name]

@@ -14,6 +14,14 @@ RUN_MS: Final = DAY_MS
 """A claimed job's record lives at least this long, whatever its age: it must be there when the run ends."""
 
 
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a job's end is pushed to."""
+
+    url: str
+    statuses: frozenset[jobs.Status] | None = None
+    """The ends that are delivered; none: all."""
+
+
 class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A job that a worker is about to start."""
 
@@ -34,6 +42,8 @@ class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Partition, offset, place, for ids that Panini did not make: so the jobs of a Kafka record can be listed."""
     notify: str | None = None
     """The envelope's `notify`: told if the claim finds or makes the job ended."""
+    hook: Hook | None = None
+    """Its webhook: called, once, if the claim finds or makes the job ended."""
 
 
 class Verdict(Enum):
@@ -101,6 +111,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     """As in ClaimRequest: the record stays at least so long, so that an ended job is never taken for a new one."""
     notify: str | None = None
     """The envelope's `notify`: the channel of the process whose client waits."""
+    hook: Hook | None = None
+    """Its webhook: put into the outbox together with the end."""
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from results import keys, link, lua, protocol, reading, records
-from wire import jobs
+from results import keys, link, lua, protocol, reading, records, schedule
+from wire import jobs, webhooks
 
 BATCH: Final = 1000
 """Jobs in one script call: more would hold up Redis, and Lua's stack ends at 8,000."""
@@ -41,12 +41,16 @@ class Store:
         prefix = keys.job_prefix(account, model)
         names = [keys.index(account, model)]
         arguments: list[link.Argument] = [f"{now_ms:013d}", keep_ms, len(prefix), keys.ended(account, model)]
-        arguments.append(len(requests))
+        arguments += [len(requests), 0]
+        hooks: list[tuple[str, protocol.Hook, int]] = []
         foreign: dict[tuple[int, int], list[int | str]] = {}
         longest = protocol.RUN_MS
-        for request in requests:
+        for number, request in enumerate(requests, 1):
             names.append(prefix + request.id)
             arguments += [_running(request), _deadline(request, now_ms), max(request.ttl_ms, protocol.RUN_MS)]
+            if request.hook is not None:
+                arguments[-1] = max(request.ttl_ms, schedule.SPAN_MS)
+                hooks.append((request.id, request.hook, number))
             if request.record is not None:
                 partition, offset, place = request.record
                 foreign.setdefault((partition, offset), []).extend((place, request.id))
@@ -54,6 +58,8 @@ class Store:
         for (partition, offset), flat in foreign.items():
             names.append(keys.record(account, model, partition, offset))
             arguments += [longest + keep_ms, _pack(flat)]
+        arguments[5] = len(foreign)
+        _add_hooks(account, model, hooks, names, arguments)
         odd = await self._scripts.run("claim", names, arguments)
         claimed = [
             protocol.Claimed(id=r.id, verdict=protocol.Verdict.RUN, token=r.token, starts=1, version=r.version)
@@ -70,8 +76,9 @@ class Store:
         if not ends:
             return []
         prefix = keys.job_prefix(account, model)
-        arguments: list[link.Argument] = [len(prefix), keys.ended(account, model)]
-        for end in ends:
+        arguments: list[link.Argument] = [len(prefix), keys.ended(account, model), len(ends)]
+        hooks: list[tuple[str, protocol.Hook, int]] = []
+        for number, end in enumerate(ends, 1):
             expires_at = end.completed_at + end.keep_ms
             arguments += [
                 records.CODES[end.status] + b"%b%013d%013d" % (end.token.encode(), end.completed_at, expires_at),
@@ -79,7 +86,12 @@ class Store:
                 max(end.keep_ms, end.ttl_ms),
                 end.notify if end.notify and keys.is_notify(end.notify) else "",
             ]
-        return _unfenced(len(ends), await self._scripts.run("finish", [prefix + end.id for end in ends], arguments))
+            if end.hook is not None:
+                arguments[-2] = max(end.keep_ms, end.ttl_ms, schedule.SPAN_MS)
+                hooks.append((end.id, end.hook, number))
+        names = [prefix + end.id for end in ends]
+        _add_hooks(account, model, hooks, names, arguments)
+        return _unfenced(len(ends), await self._scripts.run("finish", names, arguments))
 
     async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
         """See protocol.Store."""
@@ -171,7 +183,8 @@ class Store:
             skip,
             limit,
         ]
-        seen, removed = await self._scripts.run("shrink", [keys.index(account, model)], arguments)
+        names = [keys.index(account, model), keys.due(account, model)]
+        seen, removed = await self._scripts.run("shrink", names, arguments)
         return protocol.Shrunk(seen, removed)
 
     async def _take_in(
@@ -200,6 +213,24 @@ class Store:
         for channel, job_ids in over.items():
             message = _pack([(prefix + job_id, False) for job_id in job_ids])
             await self._link.call("PUBLISH", channel, message)
+
+
+def _add_hooks(
+    account: str,
+    model: str,
+    hooks: list[tuple[str, protocol.Hook, int]],
+    names: list[str],
+    arguments: list[link.Argument],
+) -> None:
+    """What outbox.lua needs, where there is anything to push."""
+    if not hooks:
+        return
+    names.append(keys.due(account, model))
+    arguments += [keys.DUE, f"{account}:{model}"]
+    for job_id, hook, number in hooks:
+        names.append(keys.delivery(account, model, job_id))
+        codes = b"" if hook.statuses is None else b"".join(records.CODES[one] for one in hook.statuses)
+        arguments += [number, codes, hook.url[: webhooks.MAX_URL]]
 
 
 def _running(request: protocol.ClaimRequest) -> bytes:

@@ -128,6 +128,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which an unstarted job expires; below the topic's retention."""
     keep: int = 24 * 3600
     """Seconds a result is kept after its end."""
+    webhook: str | None = None
+    """Called at the end of jobs that name none of their own."""
+    reply_topics: list[str] = []
+    """Topics that `reply_to` may name."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +153,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one job's envelope at most; larger is 413."""
     webhook: str | None = None
     """The model's default webhook."""
+    webhook_rotation: int = 0
+    """How often the secret of its webhooks was replaced (wire.webhooks)."""
+    webhook_rotated_at: int | None = None
+    """Unix milliseconds of the last time."""
     reply_topics: list[str] = []
     """Topics that `reply_to` may name."""
 

@@ -57,6 +57,16 @@ def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again) -> proto
     )
 
 
+def hook(job: jobs.Job, model: specs.Model) -> protocol.Hook | None:
+    """Its webhook: its own, else the model's."""
+    own = job.envelope.webhook if job.envelope is not None else None
+    if own is None:
+        return None if model.webhook is None else protocol.Hook(url=model.webhook)
+    if own.events is None:
+        return protocol.Hook(url=own.url)
+    return protocol.Hook(url=own.url, statuses=frozenset(end for end in words.TERMINAL if end in own.events))
+
+
 def _details(
     job: jobs.Job,
     *,
@@ -99,4 +109,5 @@ def _end(
         keep_ms=model.keep * 1000,
         ttl_ms=job.expires_at - now,
         notify=job.envelope.notify if job.envelope is not None else None,
+        hook=hook(job, model),
     )

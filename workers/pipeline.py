@@ -293,6 +293,7 @@ class Pipeline:
                 details=ends.running(job, started=now),
                 record=None if job.ours else job.origin,
                 notify=job.envelope.notify if job.envelope is not None else None,
+                hook=ends.hook(job, model),
             )
             for job in batch
         ]

@@ -9,7 +9,7 @@ import registry.topics
 from panini import keys
 from panini.roles import base
 from registry import service
-from wire import directory
+from wire import directory, webhooks
 
 
 def mount(app: fastapi.FastAPI) -> None:
@@ -26,6 +26,7 @@ async def start(process: base.Process) -> None:
     process.stack.push_async_callback(kept.close)
     state = process.app.state
     state.registry = kept
+    state.webhook_secrets = webhooks.Secrets(process.service.signing_key.get_secret_value().encode())
     await keys.settle(kept, getattr(state, "key_file", None))
     state.directory = directory.Directory(kept.snapshot)
     await process.background(_at_once(kept, state.directory))

@@ -2,17 +2,33 @@
 
 import fastapi
 
+import results.bulk_routes
 import results.change_routes
+import results.push_routes
 import results.routes
 from panini.roles import base
-from results import answers, changes, link, store, sweep, waiting
-from wire import ids
+from results import (
+    answers,
+    changes,
+    deliverer,
+    deliveries,
+    link,
+    pushes,
+    sending,
+    settings,
+    store,
+    sweep,
+    waiting,
+)
+from wire import ids, webhooks
 
 
 def mount(app: fastapi.FastAPI) -> None:
     """Its routes."""
     app.include_router(results.routes.router)
     app.include_router(results.change_routes.router)
+    app.include_router(results.bulk_routes.router)
+    app.include_router(results.push_routes.router)
 
 
 async def shared(process: base.Process) -> answers.Results:
@@ -25,13 +41,29 @@ async def shared(process: base.Process) -> answers.Results:
         waiters = waiting.Waiters(over, kept)
         await process.background(waiters.run())
         signer = ids.Signer({0: process.service.signing_key.get_secret_value().encode()}, 0)
+        state.link = over
         state.results = answers.Results(kept, waiters, signer)
     found: answers.Results = state.results
     return found
 
 
 async def start(process: base.Process) -> None:
-    """Answer reads, and free what is past its time."""
+    """Answer reads, deliver webhooks, and free what is past its time."""
     kept = await shared(process)
-    process.app.state.changes = changes.Changes(kept)
-    await process.background(sweep.run(kept.store, process.app.state.directory.every))
+    state = process.app.state
+    state.changes = changes.Changes(kept)
+    state.pushes = pushes.Pushes(kept, deliveries.Outbox(state.link))
+    await process.background(sweep.run(kept.store, state.directory.every))
+    options = settings.Push.load()
+    sender = sending.Sender(private=options.webhook_private, timeout=options.webhook_timeout)
+    process.stack.push_async_callback(sender.aclose)
+    delivering = deliverer.Deliverer(
+        state.link,
+        kept.store,
+        endpoints=state.directory.every,
+        secrets=webhooks.Secrets(process.service.signing_key.get_secret_value().encode()),
+        signer=kept.signer,
+        sender=sender,
+        options=options,
+    )
+    await process.background(delivering.run())

@@ -1,17 +1,31 @@
 -- Start a batch of jobs.
--- KEYS  index · n job keys · the keys of Kafka records
--- ARGV  now · keep (ms) · bytes of a job key before its id · ended channel · n
+-- KEYS  index · n job keys · the keys of r Kafka records · if there are hooks: deliveries due, the delivery of each
+-- ARGV  now · keep (ms) · bytes of a job key before its id · ended channel · n · r
 --       · per job: value as of a first start, deadline (Unix ms), ttl (ms)
 --       · per Kafka record: ttl (ms), msgpack of [place, id, …]
+--       · if there are hooks: channel that wakes deliveries, its message · per hook: number of its job, codes, URL
 -- Returns, for every job that is not simply started for the first time: its number (from 1), word, head.
 --       Words: run, done, canceled, expired, exhausted.
 local call, sub = redis.call, string.sub
-local now, keep, cut, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) + 1, tonumber(ARGV[5])
+local now, keep, cut, n, r = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) + 1, tonumber(ARGV[5]), tonumber(ARGV[6])
 local odd, scores, ended = {}, {}, {}
+local at = 3 * n + 7 + 2 * r
+local hooks, due = hooks_of(n + r + 2, at + 2), false
 
 local function tell(i, word, head)
   local m = #odd
   odd[m + 1], odd[m + 2], odd[m + 3] = i, word, head
+end
+
+-- The webhook of a job that is found or made ended: a job canceled before anybody read it has had none yet.
+local function push(i, key, code, ttl)
+  if hooks and hooks[i] then
+    local life = math.max(keep, tonumber(ttl))
+    if outbox(hooks[i], KEYS[n + r + 2], sub(key, cut), code, now, life) then
+      due = true
+      call('PEXPIRE', key, life, 'GT')
+    end
+  end
 end
 
 -- The end that a claim itself writes: the head of `was` with another status, the rest of `value`.
@@ -20,10 +34,11 @@ local function close(i, key, was, value, code, word, ttl)
   call('SET', key, head .. sub(value, 67), 'PX', math.max(keep, tonumber(ttl)))
   ended[#ended + 1] = sub(key, cut)
   tell(i, word, head)
+  push(i, key, code, ttl)
 end
 
 for i = 1, n do
-  local a = 3 * i + 3
+  local a = 3 * i + 4
   local key, value, deadline, ttl = KEYS[i + 1], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
   local was = call('SET', key, value, 'PX', ttl, 'NX', 'GET')
   if not was then
@@ -36,6 +51,7 @@ for i = 1, n do
     local status, starts = sub(was, 1, 1), tonumber(sub(was, 2, 2))
     if status ~= 'R' and status ~= 'Q' then
       tell(i, 'done', sub(was, 1, 66))
+      push(i, key, status, ttl)
     elseif status == 'R' and sub(was, 4, 19) == sub(value, 4, 19) then
       tell(i, 'run', sub(was, 1, 66)) -- this very claim, sent again
     elseif sub(was, 3, 3) == '1' then
@@ -56,8 +72,9 @@ end
 
 if #scores > 0 then call('ZADD', KEYS[1], unpack(scores)) end
 if #ended > 0 then call('PUBLISH', ARGV[4], table.concat(ended, ' ')) end
-for i = n + 2, #KEYS do
-  local a = 3 * n + 6 + 2 * (i - n - 2)
+if due then call('PUBLISH', ARGV[at], ARGV[at + 1]) end
+for i = n + 2, n + r + 1 do
+  local a = 3 * n + 7 + 2 * (i - n - 2)
   call('HSET', KEYS[i], unpack(cmsgpack.unpack(ARGV[a + 1])))
   call('PEXPIRE', KEYS[i], ARGV[a])
 end

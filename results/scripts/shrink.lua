@@ -1,5 +1,5 @@
 -- Free the memory of results past their time, oldest first.
--- KEYS  index
+-- KEYS  index · deliveries due: what a webhook still has to bring stays whole
 -- ARGV  prefix of job keys · now · created before · how many of the index to skip · limit
 -- Returns how many it looked at, and how many left the index.
 -- The jobs' keys are under the index's hash tag; which they are, only the index knows.
@@ -12,7 +12,7 @@ for i = 1, #ids do
   local expires = sub(head, 54, 66)
   if head == '' then
     gone[#gone + 1] = ids[i]
-  elseif expires ~= '0000000000000' and expires <= now then
+  elseif expires ~= '0000000000000' and expires <= now and not call('ZSCORE', KEYS[2], ids[i]) then
     call('SET', key, head, 'KEEPTTL')
     gone[#gone + 1] = ids[i]
   end

@@ -12,7 +12,7 @@ from pathlib import Path
 import fastapi
 
 from registry import internal, routes, service, settings, staging
-from wire import directory, problems
+from wire import directory, problems, webhooks
 
 TOKEN = "internal-token"
 PREDICT = b"def predict(inputs):\n    return inputs\n"
@@ -51,6 +51,7 @@ def app(registry: service.Registry) -> fastapi.FastAPI:
     made.state.registry = registry
     made.state.directory = directory.Directory(registry.snapshot)
     made.state.internal_token = TOKEN
+    made.state.webhook_secrets = webhooks.Secrets(b"signing")
     made.include_router(routes.router)
     made.include_router(internal.router)
     made.add_exception_handler(problems.Problem, _told)
