@@ -112,6 +112,26 @@ class Producer:
         finally:
             self._budget += len(content)
 
+    async def accept_record(self, topic: str, value: bytes) -> Place:
+        """Write one whole record, which shares with nobody. Raises KafkaUnavailable or Full."""
+        if len(value) > self._budget:
+            raise errors.Full
+        waiting = _Waiting(value, asyncio.get_running_loop().create_future())
+        self._budget -= len(value)
+        self._lanes.setdefault(topic, _Lane())
+        lane = _Lane()
+        lane.in_flight = 1
+        try:
+            async with asyncio.timeout(self._ack_timeout):
+                if topic not in self._warm:
+                    await self.warm(topic)
+                self._send(topic, lane, [waiting])
+                return await waiting.accepted
+        except TimeoutError as error:
+            raise errors.KafkaUnavailable from error
+        finally:
+            self._budget += len(value)
+
     async def warm(self, topic: str) -> None:
         """Learn a topic's partitions off the loop, so that `send` never waits for them. Raises KafkaUnavailable."""
         if self._producer is None:

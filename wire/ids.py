@@ -1,11 +1,11 @@
 """Ids of the jobs that Panini made: they say who made them and when, and prove it, so that GET needs no lookup.
 
-Layout of the 24 bytes behind `j_` (base64url, 32 characters):
+Layout of the 24 bytes behind `j_` (`b_` for a bulk job set; base64url, 32 characters):
 
     0      format (high four bits) and signing-key id (low four)
     1-4    the model's uid, big-endian
     5-10   issue time, Unix milliseconds
-    11-16  randomness
+    11-16  randomness; in format 2, a job of a bulk set: three bytes of the set's randomness, three of the job's line
     17-23  MAC: keyed BLAKE2s over bytes 0-16 and the account's uid
 """
 
@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Final
 
 PREFIX: Final = "j_"
+BULK_PREFIX: Final = "b_"
 _FORMAT: Final = 1
+_MEMBER: Final = 2
 _MAC_BYTES: Final = 7
 _LENGTH: Final = len(PREFIX) + 32
 
@@ -50,6 +52,17 @@ class Signer:
         body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + os.urandom(6)
         return PREFIX + base64.urlsafe_b64encode(body + _mac(self._key, body, account_uid)).decode()
 
+    def new_bulk(self, *, model_uid: int, account_uid: int, now_ms: int) -> str:
+        """The id of a bulk job set, from which the ids of its jobs follow (`member`): nothing need be remembered."""
+        body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + os.urandom(3) + b"\0\0\0"
+        return BULK_PREFIX + base64.urlsafe_b64encode(body + _mac(self._key, body, account_uid)).decode()
+
+    def member(self, bulk: JobId, line: int, *, account_uid: int) -> str:
+        """The id of the job on `line` (from 0, below 2^24) of a bulk set that this ring made."""
+        key = self._keys[bulk.key_id]
+        body = bytes([_MEMBER << 4 | bulk.key_id]) + bulk.raw[1:14] + line.to_bytes(3, "big")
+        return PREFIX + base64.urlsafe_b64encode(body + _mac(key, body, account_uid)).decode()
+
     def verify(self, job_id: JobId, *, account_uid: int) -> bool:
         """Whether this ring made the id for that account."""
         key = self._keys.get(job_id.key_id)
@@ -59,13 +72,22 @@ class Signer:
 
 def parse(text: str) -> JobId | None:
     """Read an id's claims; None where it is not of our making (then it is a client's own)."""
-    if len(text) != _LENGTH or not text.startswith(PREFIX):
+    return _parse(text, PREFIX, {_FORMAT, _MEMBER})
+
+
+def parse_bulk(text: str) -> JobId | None:
+    """Read the claims of a bulk set's id; None where it is none."""
+    return _parse(text, BULK_PREFIX, {_FORMAT})
+
+
+def _parse(text: str, prefix: str, formats: set[int]) -> JobId | None:
+    if len(text) != _LENGTH or not text.startswith(prefix):
         return None
     try:
-        raw = base64.b64decode(text[len(PREFIX) :], altchars=b"-_", validate=True)
+        raw = base64.b64decode(text[len(prefix) :], altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    if raw[0] >> 4 != _FORMAT:
+    if raw[0] >> 4 not in formats:
         return None
     return JobId(
         key_id=raw[0] & 0x0F,

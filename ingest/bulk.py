@@ -1,0 +1,136 @@
+"""A bulk job set: many jobs in one request, a line each, many to a Kafka record of the bulk lane.
+
+The ids of its jobs follow from the set's id and their lines, so the set itself is stored nowhere, memory stays flat
+however long it is, and a set that is sent again under its id (after a 503, say) runs each of its jobs once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from ingest import accept, errors, producer
+from wire import envelope, ids, names, problems, specs
+
+MAX_LINES: Final = 1 << 24
+MAX_LINE: Final = 16 << 20
+"""Bytes of one line at most, whatever the model takes: it is buffered."""
+
+RECORD_JOBS: Final = 100
+RECORD_BYTES: Final = 512 << 10
+IN_FLIGHT: Final = 16
+"""Records awaiting acknowledgement before more of the body is read."""
+
+TOLD: Final = 100
+"""Refused lines that the answer tells of; all are counted."""
+
+
+class Intake:
+    """One request's lines on their way into Kafka."""
+
+    def __init__(
+        self,
+        *,
+        acceptor: accept.Acceptor,
+        kafka: producer.Producer,
+        signer: ids.Signer,
+        endpoint: specs.Endpoint,
+        bulk_id: str,
+        traceparent: str | None,
+    ) -> None:
+        self._acceptor = acceptor
+        self._kafka = kafka
+        self._signer = signer
+        self._endpoint = endpoint
+        self._topic = names.bulk_topic(endpoint.account, endpoint.model)
+        self._traceparent = traceparent
+        parsed = ids.parse_bulk(bulk_id)
+        assert parsed is not None  # noqa: S101  made or checked by the caller
+        self._set = parsed
+        self._record: list[bytes] = []
+        self._size = 0
+        self._sending: set[asyncio.Task[None]] = set()
+        self._failed: BaseException | None = None
+        self.lines = 0
+        """Lines read, refused ones included."""
+        self.accepted = 0
+        """Jobs that Kafka acknowledged."""
+        self.refused = 0
+        self.problems: list[dict[str, Any]] = []
+
+    async def take(self, lines: AsyncIterator[bytes]) -> None:
+        """Write every line. Raises KafkaUnavailable or Full as soon as one record was not kept."""
+        try:
+            async for line in lines:
+                await self._line(line)
+            await self._flush()
+            while self._sending:
+                await asyncio.wait(self._sending)
+            self._check()
+        finally:
+            for task in self._sending:
+                task.cancel()
+
+    async def _line(self, raw: bytes) -> None:
+        number = self.lines
+        if number >= MAX_LINES:
+            raise problems.Problem(413, "Too many lines", f"a set has {MAX_LINES} lines at most; send several")
+        self.lines += 1
+        if not raw.strip():
+            self._refuse(number, "the line is empty")
+            return
+        job_id = self._signer.member(self._set, number, account_uid=self._endpoint.account_uid)
+        try:
+            content = self._acceptor.line(self._endpoint, raw, job_id, self._traceparent)
+        except problems.Problem as problem:
+            if problem.status == 409:
+                raise
+            self._refuse(number, problem.detail)
+            return
+        if self._record and self._size + len(content) > RECORD_BYTES:
+            await self._flush()
+        self._record.append(content)
+        self._size += len(content)
+        if len(self._record) >= RECORD_JOBS:
+            await self._flush()
+
+    def _refuse(self, number: int, why: str) -> None:
+        self.refused += 1
+        if len(self.problems) < TOLD:
+            self.problems.append({"line": number, "detail": why})
+
+    async def _flush(self) -> None:
+        if not self._record:
+            return
+        record, self._record, self._size = self._record, [], 0
+        while len(self._sending) >= IN_FLIGHT:
+            await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+        self._check()
+        task = asyncio.create_task(self._send(record))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, record: list[bytes]) -> None:
+        try:
+            value = record[0] if len(record) == 1 else envelope.join_record(record)
+            await self._kafka.accept_record(self._topic, value)
+            self.accepted += len(record)
+        except errors.IngestError as error:
+            self._failed = self._failed or error
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+
+async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of a body; a last one without its end counts. Raises Problem 413 for one beyond MAX_LINE."""
+    rest = b""
+    async for chunk in chunks:
+        whole = (rest + chunk).split(b"\n")
+        rest = whole.pop()
+        for line in whole:
+            yield line
+        if len(rest) > MAX_LINE:
+            raise problems.Problem(413, "Line too long", f"a line may have {MAX_LINE} bytes")
+    if rest.strip():
+        yield rest
