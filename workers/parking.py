@@ -87,17 +87,20 @@ class Parking:
         delay = 0.1
         while True:
             try:
-                await self._make({record.topic for record in records})
+                new = await self._made({record.topic for record in records})
                 await self._producer.send(records)
+                if new:
+                    self._known |= new
+                    self._changed.set()
                 return
             except errors.KafkaAway as error:
                 log.warning("Kafka is away, %d jobs wait to be parked: %s", len(records), error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
-    async def _make(self, topics: set[str]) -> None:
-        new = sorted(topics - self._known)
+    async def _made(self, topics: set[str]) -> set[str]:
+        """Those that were not known; they are there now."""
+        new = topics - self._known
         if new:
-            await self._producer.make(new, like=names.jobs_topic(self._account, self._model))
-            self._known |= set(new)
-            self._changed.set()
+            await self._producer.make(sorted(new), like=names.jobs_topic(self._account, self._model))
+        return new

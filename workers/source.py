@@ -127,10 +127,17 @@ class Source:
             self.partitions[TP(record.topic, record.partition)].finished(record.offset)
 
     async def subscribe(self, topics: list[str]) -> None:
-        """Consume these topics from now on: a rebalance of the group."""
+        """Consume these topics from now on: a rebalance of the group.
+
+        The library drops the present assignment at once, and with it the right to commit: so what runs is ended first.
+        """
         self.topics = topics
         if self._app is not None:
-            await self._app.consumer.subscribe(topics)
+            consumer = self._app.consumer
+            consumer.stop_flow()
+            await self.handlers.revoked()
+            await consumer.commit()
+            await consumer.subscribe(topics)
 
     async def commit(self) -> None:
         """Commit now what may be committed, without waiting for the timer."""

@@ -86,7 +86,7 @@ def test_a_crash_is_tried_again_where_the_policy_says_so(stack: kit.Stack, http:
 
 
 def test_a_long_wait_is_parked_and_holds_up_nobody(stack: kit.Stack, http: httpx.Client) -> None:
-    # Given a job that is to come again in 12 s, from a record that also holds another
+    # Given a job that is to come again in 12 s,
     model = stack.deploy(busy(2, 12))
     first = submitted(http, model, input=1)
     # When it was tried once
@@ -123,7 +123,7 @@ def test_a_parked_job_outlives_its_worker_and_a_pipelines_id_stays(stack: kit.St
     kit.until(lambda: kit.seen(stack, model) == [3], "it was tried once")
     kit.until(lambda: stack.unread(model) == 0, "it is parked")
     # When its worker is killed
-    stack.kill(f"worker.default.{model}")
+    stack.kill(f"worker.default.{model}.1")
 
     # Then it comes again, as the job that it was
     def look() -> Any:
@@ -151,6 +151,7 @@ def test_a_version_in_quarantine_parks_its_jobs_and_another_versions_jobs_pass(
     )
     files["predict.py"] = files["predict.py"].replace("def predict(inputs)", "def predict(model, inputs)")
     stack.deploy(files, name=name)
+    kit.until(lambda: ended(http, submitted(http, name, input=1))["version"] == 2, "the second is live")
     (stack.cache(name) / "broken").write_text("")
     # When its runner dies
     killed = ended(http, submitted(http, name, input=99))
