@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import uv
@@ -20,19 +21,25 @@ class NotMade(Exception):
     """uv could not make an environment."""
 
 
-def python(name: str) -> pathlib.Path:
-    """The Python that has `apps/requirements/NAME.txt`; made when it is missing or those have changed."""
-    wanted = REQUIREMENTS / f"{name}.txt"
-    digest = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()[:12]
+def python(name: str, *more: pathlib.Path) -> pathlib.Path:
+    """The Python that has `apps/requirements/NAME.txt` and `more`; made when it is missing or those have changed."""
+    own = REQUIREMENTS / f"{name}.txt"
+    wanted = [path for path in (own, *more) if path.exists()]
+    content = b"".join(path.read_bytes() for path in wanted)
+    digest = hashlib.sha256(content + sys.version.encode()).hexdigest()[:12]
     folder = home.user_cache() / "benchmarks" / f"{name}-{digest}"
     program, done = folder / "bin" / "python", folder / "complete"
     if not done.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         print(f"making the environment of {name}", flush=True)
         _uv("venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable, str(folder))
-        _uv("pip", "install", "--quiet", "--python", str(program), "--compile-bytecode", "-r", str(wanted))
+        _uv("pip", "install", "--quiet", "--python", str(program), "--compile-bytecode", *_files(wanted))
         done.touch()
     return program
+
+
+def _files(wanted: Sequence[pathlib.Path]) -> list[str]:
+    return [word for path in wanted for word in ("-r", str(path))]
 
 
 def versions(name: str) -> str:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any, Final
 
-from benchmarks import environments, inputs, load, servers, stack, systems, tables, targets, usage, users
+from benchmarks import environments, inputs, load, servers, stack, subjects, systems, tables, targets, usage, users
 from panini.stack import ports
 
 TIMEOUT: Final = 180.0
@@ -60,7 +60,7 @@ def program(name: str, *arguments: str, found: stack.Stack) -> str:
     environ = {
         "BENCH_KAFKA": json.dumps(kafka),
         "BENCH_REDIS": connections.redis.replace("redis://", f"redis://:{secret}@"),
-        "BENCH_EXAMPLE": str(systems.EXAMPLE),
+        "BENCH_EXAMPLE": str(subjects.IRIS),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [str(environments.python("floor")), str(systems.APPS / name), *arguments]

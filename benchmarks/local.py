@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Final
 
-from benchmarks import servers, stack, systems, targets, usage
+from benchmarks import servers, stack, subjects, systems, targets, usage
 from panini.client import Client
 from panini.stack import pidfile, ports
 
@@ -21,7 +21,8 @@ class Panini(systems.System):
     asynchronous = True
     waits = True
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, subject: subjects.Subject) -> None:
+        self.subject = subject
         self.home = folder / "home"
         free = ports.several_free(4)
         self.environ = {
@@ -50,8 +51,8 @@ class Panini(systems.System):
         self._up = True
         found = self.stack
         with Client(found.url, found.key) as api:
-            api.deploy(systems.EXAMPLE, stack.MODEL)
-        ready = found.place.pid_file(f"worker.default.{stack.MODEL}.1").with_suffix(".ready")
+            api.deploy(self.subject.bundle, self.subject.name)
+        ready = found.place.pid_file(f"worker.default.{self.subject.name}.1").with_suffix(".ready")
         self._server.until(ready.exists, "its worker is ready")
 
     def stop(self) -> None:
@@ -69,7 +70,7 @@ class Panini(systems.System):
 
     def target(self) -> targets.Target:
         """See System."""
-        return self.stack.target()
+        return self.stack.target(self.subject.name)
 
     def roles(self) -> list[usage.Role]:
         """See System."""
@@ -77,10 +78,10 @@ class Panini(systems.System):
 
     def worker(self) -> int:
         """The pid of the supervised worker."""
-        return self.stack.workers()[0]
+        return self.stack.workers(self.subject.name)[0]
 
     def another_worker(self, folder: pathlib.Path) -> servers.Server:
-        """One more worker of iris, as an operator would start it, not supervised; not started yet."""
+        """One more worker of the model, as an operator would start it, not supervised; not started yet."""
         found = self.stack
         environ = {
             **self.environ,
@@ -92,7 +93,7 @@ class Panini(systems.System):
             "PANINI_WORKER_READY_FILE": str(folder / "second.ready"),
         }
         return servers.Server(
-            "second", [sys.executable, "-m", "panini", "worker", stack.MODEL], folder=folder, environ=environ
+            "second", [sys.executable, "-m", "panini", "worker", self.subject.name], folder=folder, environ=environ
         )
 
     @property

@@ -3,6 +3,7 @@
     python -m benchmarks.run                        Panini alone, with its floors and what disturbs it
     python -m benchmarks.run --peers                every system of benchmarks/systems.py, in turns
     python -m benchmarks.run --peers --only taskiq --rounds 5
+    python -m benchmarks.run --mlp --rounds 3       the same with a torch model and 2 KB inputs
     python -m benchmarks.run --dry                  prints, writes nothing into docs/
 
 Writes docs/performance.json and the tables between the markers of docs/performance.md. Exit code 1: an answer was
@@ -23,20 +24,20 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import compare, extras, load, local, report, systems, tables
+from benchmarks import compare, extras, load, local, report, subjects, systems, tables
 
 DOCS: Final = pathlib.Path(__file__).resolve().parent.parent / "docs"
 
 
 async def peers(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[str, Any], str, bool]:
     """All systems in turns: figures, Markdown, and whether all is right."""
-    wanted = [peer for peer in systems.peers() if not given.only or short(peer) in given.only]
+    wanted = [peer for peer in systems.peers(panini.subject) if not given.only or short(peer) in given.only]
     spell = load.Spell(warm=given.warm, measured=given.seconds)
     found = await compare.rounds([panini, *wanted], given.rounds, spell, only=given.scenario, seed=given.seed)
     idle = local.idle(panini)
     text = "\n\n".join(
         (
-            said(given, found, "python -m benchmarks.run --peers"),
+            said(given, found, f"python -m benchmarks.run --{'mlp' if given.mlp else 'peers'}"),
             f"While the others were measured Panini stood by. {resting(idle)}",
             "### Ratios, Panini : other\n\nBelow 1 is better for latency and CPU, above 1 for jobs/s.",
             report.ratios(found),
@@ -98,12 +99,13 @@ async def main(given: argparse.Namespace) -> int:
     """Start, measure, stop, write; the exit code."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="panini-bench-") as folder:
-        panini = local.Panini(pathlib.Path(folder))
+        subject = subjects.Mlp(pathlib.Path(folder), given.seed) if given.mlp else subjects.Iris()
+        panini = local.Panini(pathlib.Path(folder), subject)
         try:
-            kept, text, right = await (peers if given.peers else alone)(given, panini)
+            kept, text, right = await (peers if given.peers or given.mlp else alone)(given, panini)
         finally:
             await asyncio.to_thread(panini.close)
-    name = "peers" if given.peers else "alone"
+    name = "mlp" if given.mlp else "peers" if given.peers else "alone"
     print(f"\n{text}\n\n{time.monotonic() - began:.0f} s")
     if not given.dry:
         about = {
@@ -120,9 +122,10 @@ async def main(given: argparse.Namespace) -> int:
 
 def run() -> int:
     """The command."""
-    names = [short(peer) for peer in systems.peers()]
+    names = [short(peer) for peer in systems.peers(subjects.Iris())]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.partition("\n")[0])
     parser.add_argument("--peers", action="store_true", help="beside the other systems")
+    parser.add_argument("--mlp", action="store_true", help="beside the others with a torch model (5 GB to install)")
     parser.add_argument("--only", action="append", choices=names, help="this peer (again: more)")
     parser.add_argument("--scenario", action="append", default=[], help="this scenario (again: more)")
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1..20", help="default 3")

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Final
 
-from benchmarks import inputs, load, systems, users
+from benchmarks import load, systems, users
 
 RATE: Final = 100.0
 """Jobs a second of the open loop."""
@@ -51,16 +51,16 @@ async def play(scenario: Scenario, system: systems.System, seed: str, spell: loa
     target, roles = system.target(), system.roles()
     whole = spell.warm + spell.measured
     if not scenario.users:
-        items = inputs.prepared(seed, int(RATE * whole) + 1)
+        items = system.subject.items(seed, int(RATE * whole) + 1)
         return await load.opened(RATE, scenario.act, target, items, roles=roles, spell=spell)
     fastest = FASTEST if scenario.users > 1 else 2000
-    items = inputs.prepared(seed, int(fastest * whole))
+    items = system.subject.items(seed, int(fastest * whole))
     return await load.closed(scenario.users, scenario.act, target, items, roles=roles, spell=spell)
 
 
 async def ready(system: systems.System, seed: str) -> None:
     """Let it answer a few jobs, then let it run: workers load their model at their first job, or before it."""
     act = users.poll(users.Pace()) if system.asynchronous else users.call
-    target, items = system.target(), inputs.endless(f"{seed}/ready")
+    target, items = system.target(), system.subject.items(f"{seed}/ready", 0)
     await load.closed(8, act, target, items, roles=[], spell=load.Spell(warm=0, measured=0.1))
     await load.closed(64, act, target, items, roles=[], spell=load.Spell(warm=0, measured=2.0))

@@ -7,17 +7,18 @@ import tempfile
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks import environments, servers, targets, usage
+from benchmarks import environments, servers, subjects, targets, usage
 from panini.stack import ports
 
 APPS: Final = pathlib.Path(__file__).with_name("apps")
-EXAMPLE: Final = pathlib.Path(__file__).resolve().parent.parent / "examples" / "iris"
 
 
 class System(abc.ABC):
     """Started, asked, stopped; again as often as rounds want it."""
 
     name: str
+    subject: subjects.Subject
+    """The model that it serves."""
     asynchronous: bool
     """Takes jobs that are looked at later; else it answers at once."""
     waits: bool = False
@@ -49,9 +50,16 @@ class Peer(System):
     """A front of one process over Redis and two worker processes; or two processes that hold the model themselves."""
 
     def __init__(
-        self, name: str, label: str, front: Sequence[str], workers: Sequence[Sequence[str]] = (), note: str = ""
+        self,
+        name: str,
+        label: str,
+        front: Sequence[str],
+        workers: Sequence[Sequence[str]] = (),
+        *,
+        note: str,
+        subject: subjects.Subject,
     ) -> None:
-        self.name = label
+        self.name, self.subject = label, subject
         self.asynchronous = bool(workers)
         self._package, self._front_argv, self._worker_argv, self._note = name, front, workers, note
         self._stack = contextlib.ExitStack()
@@ -60,10 +68,10 @@ class Peer(System):
 
     def start(self) -> None:
         """See System."""
-        program = environments.python(self._package)
+        program = environments.python(self._package, self.subject.bundle / "requirements.txt")
         self._stack = contextlib.ExitStack()
         folder = pathlib.Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="panini-bench-")))
-        environ = {"BENCH_EXAMPLE": str(EXAMPLE), "PYTHONPATH": str(APPS), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {"BENCH_EXAMPLE": str(self.subject.bundle), "PYTHONPATH": str(APPS), "PYTHONDONTWRITEBYTECODE": "1"}
         self._running = []
         try:
             if self.asynchronous:
@@ -113,7 +121,7 @@ UVICORN_FAST: Final = (*UVICORN, "--loop", "uvloop", "--http", "httptools", "--t
 GUNICORN: Final = ("gunicorn", "--bind", f"{ports.HOST}:{{port}}", "--keep-alive", "75", "--log-level", "warning")
 
 
-def peers() -> list[Peer]:
+def peers(subject: subjects.Subject) -> list[Peer]:
     """The other systems, each with as many Python processes that work as Panini has: three, or two without a queue."""
     front_and_two = "one uvicorn process, two worker processes"
     return [
@@ -122,39 +130,45 @@ def peers() -> list[Peer]:
             "taskiq",
             (*UVICORN_FAST, "app_taskiq:app"),
             [("taskiq", "worker", "app_taskiq:broker", "--workers", "2", "--log-level", "WARNING")],
-            front_and_two,
+            note=front_and_two,
+            subject=subject,
         ),
         Peer(
             "dramatiq",
             "dramatiq",
             (*UVICORN_FAST, "app_dramatiq:app"),
             [("dramatiq", "app_dramatiq", "--processes", "2", "--threads", "8")],
-            f"{front_and_two} of 8 threads (its default)",
+            note=f"{front_and_two} of 8 threads (its default)",
+            subject=subject,
         ),
         Peer(
             "arq",
             "arq",
             (*UVICORN_FAST, "app_arq:app"),
             [("arq", "app_arq.WorkerSettings"), ("arq", "app_arq.WorkerSettings")],
-            f"{front_and_two}, asking every 5 ms (default: 500)",
+            note=f"{front_and_two}, asking every 5 ms (default: 500)",
+            subject=subject,
         ),
         Peer(
             "celery",
             "Celery",
             (*UVICORN_FAST, "app_celery:app"),
             [("celery", "-A", "app_celery:tasks", "worker", "--concurrency", "2", "--loglevel", "WARNING")],
-            f"{front_and_two} and their parent",
+            note=f"{front_and_two} and their parent",
+            subject=subject,
         ),
         Peer(
             "fastapi",
             "FastAPI, model inline",
             (*UVICORN_FAST, "--workers", "2", "app_fastapi:app"),
             note="two uvicorn processes",
+            subject=subject,
         ),
         Peer(
             "flask",
             "Flask + gunicorn, model inline",
             (*GUNICORN, "--workers", "2", "--worker-class", "gthread", "--threads", "32", "app_flask:app"),
             note="two gunicorn processes of 32 threads, so that connections stay open",
+            subject=subject,
         ),
     ]

@@ -26,7 +26,7 @@ def predict(values):
 app = fastapi.FastAPI()
 
 
-# `async` around a call that blocks shortly: faster here than FastAPI's threads.
+# `async` around a call that blocks shortly: no hand-over to a thread.
 @app.post("/jobs", status_code=202)
 async def submit(job: Job):
     """Accept a job. The result is polled, so the front subscribes to none."""

@@ -22,7 +22,7 @@ broker = Broker(URL).with_result_backend(results)
 
 @broker.task
 async def predict(values: list[float]) -> dict:
-    """One job. In the loop, not in a thread: faster for a model this small."""
+    """One job. In the loop: no hand-over to a thread."""
     return model.one(values)
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 
-from benchmarks import inputs, systems
+from benchmarks import inputs, subjects
 
 
 def test_the_same_seed_gives_the_same_inputs_and_never_one_twice() -> None:
@@ -16,7 +16,7 @@ def test_the_same_seed_gives_the_same_inputs_and_never_one_twice() -> None:
 
 def test_the_example_of_the_model_gets_the_answer_that_the_model_gives() -> None:
     # examples/iris answers its own sample so; its README shows it
-    sample = json.loads((systems.EXAMPLE / "sample.json").read_text())
+    sample = json.loads((subjects.IRIS / "sample.json").read_text())
 
     assert inputs.iris().answer(sample) == ("setosa", 0.9822)
 
