@@ -21,7 +21,17 @@ def test_a_record_without_a_ticket_has_none(headers: tickets.Headers) -> None:
 
 @pytest.mark.parametrize(
     ("delay", "name"),
-    [(0, "10s"), (9, "10s"), (10, "10s"), (59.4, "10s"), (59.98, "1m"), (60, "1m"), (600, "10m"), (3600, "1h"), (86_400, "1h")],
+    [
+        (0, "10s"),
+        (9, "10s"),
+        (10, "10s"),
+        (59.4, "10s"),
+        (59.98, "1m"),
+        (60, "1m"),
+        (600, "10m"),
+        (3600, "1h"),
+        (86_400, "1h"),
+    ],
 )
 def test_the_tier_of_a_delay(delay: float, name: str) -> None:
     assert tickets.tier(delay) == name
