@@ -5,6 +5,7 @@ from typing import Final
 
 import fastapi
 
+import ingest.bulk_routes
 import ingest.routes
 import ingest.settings
 from ingest import accept, producer
@@ -19,6 +20,7 @@ TIDY: Final = 5.0
 def mount(app: fastapi.FastAPI) -> None:
     """Its routes."""
     app.include_router(ingest.routes.router)
+    app.include_router(ingest.bulk_routes.router)
 
 
 async def start(process: base.Process) -> None:
