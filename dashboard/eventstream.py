@@ -53,4 +53,5 @@ def write(event: Event) -> bytes:
     if event == HEARTBEAT:
         return b": still here\n\n"
     head = (f"id: {event.id}\n" if event.id else "") + f"event: {event.name}\n"
-    return (head + "".join(f"data: {line}\n" for line in event.data.splitlines() or [""]) + "\n").encode()
+    lines = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()

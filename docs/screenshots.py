@@ -4,6 +4,7 @@ Starts a local stack of its own in a temporary folder, deploys small models, sen
 the system's Chromium. What is seen is real: nothing is drawn that the stack did not do.
 """  # noqa: INP001 - docs/ is no package, it is run with `-m`
 
+import functools
 import pathlib
 import sys
 import tempfile
@@ -84,7 +85,7 @@ def take(stack: stacks.Stack, browser: sync_api.Browser, folder: pathlib.Path) -
         kit.throttle(page, upload=-1)
         page.goto(served.url)
     for name, path in lived_in(stack):
-        shoot(name, lambda page, path=path: settled(page, served.url + path))  # type: ignore[misc]
+        shoot(name, functools.partial(settled, url=served.url + path))
     shoot("model-try-answer", lambda page: answered(page, served))
     shoot("keys-new", lambda page: key_made(page, served))
 
@@ -122,20 +123,21 @@ def filled(page: sync_api.Page, served: kit.Served, files: dict[str, bytes]) -> 
 
 def slowly(page: sync_api.Page) -> None:
     """An upload in its middle, over a slow line."""
-    kit.drop(page, "[data-deploying] [data-drop]", {"reader.pkl": bytes(4_000_000)})
+    large = sync_api.FilePayload(name="reader.pkl", mimeType="application/octet-stream", buffer=bytes(4_000_000))
+    page.locator("[data-deploying] input[type=file]").set_input_files(large)
     kit.throttle(page, upload=1_000_000)
     page.get_by_role("button", name="Deploy version").click()
-    page.wait_for_function("document.querySelector('[data-up-meter]').value > 20")
+    stacks.until(lambda: page.evaluate("document.querySelector('[data-up-meter]').value > 20"), "it is under way")
 
 
 def lived_in(stack: stacks.Stack) -> Iterator[tuple[str, str]]:
     """Pages, each as soon as there is something to see."""
-    stack.upload(kit.READER, "size-reader", input="bytes")  # type: ignore[arg-type]
+    stack.upload(kit.READER, "size-reader", input="bytes")
     yield "building", "/models/size-reader/versions/1"
     with stack.client() as client:
-        stack.deploy(IRIS, name="iris", input="floats")  # type: ignore[arg-type]
-        stack.deploy(IRIS | {"notes.txt": b"rounder"}, name="iris", input="floats")  # type: ignore[arg-type]
-        stack.upload(BROKEN, "price-forecast", input="doubles")  # type: ignore[arg-type]
+        stack.deploy(IRIS, name="iris", input="floats")
+        stack.deploy(IRIS | {"notes.txt": b"rounder"}, name="iris", input="floats")
+        stack.upload(BROKEN, "price-forecast", input="doubles")
         for place in range(12):
             client.submit("iris", [5.0 + place / 10, 3.4, 1.5 + place / 3, 0.2], wait=10)
         good = client.submit("iris", [6.1, 2.9, 4.7, 1.4], wait=20, metadata={"shelf": "B12"})
@@ -160,8 +162,8 @@ def lived_in(stack: stacks.Stack) -> Iterator[tuple[str, str]]:
 def answered(page: sync_api.Page, served: kit.Served) -> None:
     """`Try it` with its answer."""
     page.goto(f"{served.url}/models/size-reader/try")
-    image = {"name": "seven.png", "mimeType": "image/png", "buffer": kit.png(28, 28, 200)}
-    page.locator("[data-try-file]").set_input_files([image])  # type: ignore[list-item]
+    image = sync_api.FilePayload(name="seven.png", mimeType="image/png", buffer=kit.png(28, 28, 200))
+    page.locator("[data-try-file]").set_input_files(image)
     page.get_by_role("button", name="Run").click()
     page.locator("#result .code").wait_for()
     page.wait_for_timeout(300)

@@ -204,7 +204,7 @@
     else if (requirements) { choose('framework', 'python', 'requirements.txt names neither torch nor fastai'); }
   }
 
-  var SIGNS = [['bytes', /BytesIO\(|Image\.open\(|imdecode\(|decode_image|base64/], ['floats', /np\.(stack|vstack|array|asarray)\(|float32|torch\.(tensor|from_numpy|stack)\(|\.predict\(/]];
+  var SIGNS = [['bytes', /BytesIO\(|Image\.open\(|imdecode\(|decode_image|base64|struct\.unpack|frombuffer\(|\bb["']\\x/], ['floats', /np\.(stack|vstack|array|asarray)\(|float32|torch\.(tensor|from_numpy|stack)\(|\.predict\(/]];
 
   function guess_input(entry, source, options) {
     var said = toml(options, 'input'), lines = source.split('\n');
@@ -269,7 +269,9 @@
   }
 
   form.addEventListener('input', function (event) {
-    chosen[event.target.name] = true;
+    var name = event.target.name, said = document.querySelector('[data-guess="' + name + '"]');
+    chosen[name] = true;
+    if (said && name !== 'sample') { said.replaceChildren(); }   // no longer a guess
     if (event.target.name === 'input') { guess_sample(); render(); }
     named();
   });

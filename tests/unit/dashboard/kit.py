@@ -1,5 +1,6 @@
 """A double of the public API in memory, and the dashboard's app on it."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +9,7 @@ from typing import Any
 import fastapi
 import httpx
 
-from dashboard import backend, routes, sessions, settings, site, snippets
+from dashboard import assets, backend, pages, routes, sessions, settings, site, snippets
 
 SECRET = b"an internal secret of a test"
 KEY = "pn_test"
@@ -228,8 +229,15 @@ def app(api: Api, **changed: Any) -> fastapi.FastAPI:
     made.state.dashboard = site.Site(
         client, SECRET, ORIGIN, config=config, kafka=snippets.Kafka(bootstrap="127.0.0.1:9092", sasl=True, local=True)
     )
+    vars(made.state.dashboard)["pages"] = _pages()
     made.include_router(routes.router)
     return made
+
+
+@functools.cache
+def _pages() -> pages.Pages:
+    """The templates, compiled once for all tests."""
+    return pages.Pages(assets.Assets())
 
 
 def session(name: str = KEY) -> sessions.Session:
