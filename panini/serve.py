@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See uvicorn."""
-        for name in ("registry", "dashboard"):
+        for name in ("registry", "dashboard", "streams"):
             if (kept := getattr(self._state, name, None)) is not None:
                 kept.release()
         super().handle_exit(sig, frame)

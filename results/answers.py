@@ -191,6 +191,12 @@ class Results:
             200, {"Content-Type": _JSON, "Cache-Control": "no-store"}, views.several(found, cursor=page.cursor)
         )
 
+    async def found(
+        self, known: directory.Directory, key: specs.Key, model: str | None, job_id: str
+    ) -> tuple[ids.JobId | None, specs.Endpoint]:
+        """As `ours` where no model is named, else as `of_model`."""
+        return await (self.ours(known, key, job_id) if model is None else self.of_model(known, key, model, job_id))
+
     async def of_model(
         self, known: directory.Directory, key: specs.Key, model: str, job_id: str
     ) -> tuple[ids.JobId | None, specs.Endpoint]:

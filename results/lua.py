@@ -20,6 +20,7 @@ NAMES: Final = (
     "shrink",
     "due",
     "settle",
+    "say",
     "redeliver",
 )
 

@@ -45,7 +45,7 @@ class Pushes:
         """GET …/deliveries. `model` none: of a job that Panini named."""
 
         async def work() -> answers.Answer:
-            parsed, endpoint = await self._found(known, key, model, job_id)
+            parsed, endpoint = await self._results.found(known, key, model, job_id)
             found = await self._outbox.show(endpoint.account, endpoint.model, job_id)
             if found is None:
                 await self._require_job(endpoint, job_id, parsed)
@@ -61,7 +61,7 @@ class Pushes:
         """POST …/redeliver: a new round of tries begins now, with the same webhook-id."""
 
         async def work() -> answers.Answer:
-            parsed, endpoint = await self._found(known, key, model, job_id)
+            parsed, endpoint = await self._results.found(known, key, model, job_id)
             now_ms = answers.clock()
             done = await self._outbox.redeliver(endpoint.account, endpoint.model, job_id, now_ms=now_ms)
             if done is None:
@@ -74,13 +74,6 @@ class Pushes:
             return answers.Answer(202, {"Content-Type": "application/json"}, b'{"state":"pending"}')
 
         return await answers.answered(work)
-
-    async def _found(
-        self, known: directory.Directory, key: specs.Key, model: str | None, job_id: str
-    ) -> tuple[ids.JobId | None, specs.Endpoint]:
-        if model is None:
-            return await self._results.ours(known, key, job_id)
-        return await self._results.of_model(known, key, model, job_id)
 
     async def _require_job(self, endpoint: specs.Endpoint, job_id: str, parsed: ids.JobId | None) -> None:
         """Raises Problem 404 where the job is not known at all."""

@@ -83,9 +83,11 @@ class Fleet:
     def __init__(
         self, *, model: Callable[[], specs.Model], runs_on: host.Host, prepare: Prepare, log_line: LogLine,
         on_verdict: OnVerdict = lambda _number, _verdict: None,
+        on_event: runners.OnEvent | None = None,
     ) -> None:  # fmt: skip
         self._model = model
         self._on_verdict = on_verdict
+        self._on_event = on_event
         self._host = runs_on
         self._prepare = prepare
         self._log_line = log_line
@@ -247,7 +249,9 @@ class Fleet:
     async def _spawn(self, version: specs.Version) -> runners.Runner:
         spec = await self._prepare(version)
         number = version.version
-        return await self._host.spawn(spec, on_log=lambda line: self._log_line(number, line))
+        return await self._host.spawn(
+            spec, on_log=lambda line: self._log_line(number, line), on_event=self._on_event
+        )
 
 
 async def _stop(loaded: _Loaded) -> None:

@@ -260,6 +260,8 @@ class Runner:
         if self._on_event is None or not self._flying or self._flying[0].number != number:
             return
         ids = self._flying[0].ids
+        if place is None and len(ids) == 1:
+            place = 0
         known = isinstance(place, int) and 0 <= place < len(ids)
         if name in {"progress", "output"}:
             self._on_event(Event(ids[place] if known else None, name, value))

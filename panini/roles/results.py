@@ -6,6 +6,7 @@ import results.bulk_routes
 import results.change_routes
 import results.push_routes
 import results.routes
+import results.stream_routes
 from panini.roles import base
 from results import (
     answers,
@@ -17,8 +18,10 @@ from results import (
     sending,
     settings,
     store,
+    streams,
     sweep,
     waiting,
+    words,
 )
 from wire import ids, webhooks
 
@@ -29,6 +32,7 @@ def mount(app: fastapi.FastAPI) -> None:
     app.include_router(results.change_routes.router)
     app.include_router(results.bulk_routes.router)
     app.include_router(results.push_routes.router)
+    app.include_router(results.stream_routes.router)
 
 
 async def shared(process: base.Process) -> answers.Results:
@@ -52,6 +56,7 @@ async def start(process: base.Process) -> None:
     kept = await shared(process)
     state = process.app.state
     state.changes = changes.Changes(kept)
+    state.streams = streams.Streams(kept, words.Words(state.link))
     state.pushes = pushes.Pushes(kept, deliveries.Outbox(state.link))
     await process.background(sweep.run(kept.store, state.directory.every))
     options = settings.Push.load()
