@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ingest import bodies, errors, producer
+from ingest import bodies, errors, floods, producer
 from results import records, views, waiting
 from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
@@ -37,6 +37,8 @@ class Wanted:
     wait: float | None = None
     """Seconds to wait for the job's end; None: answer 202 at once."""
     traceparent: str | None = None
+    key: str = ""
+    """Id of the caller's API key."""
 
 
 class Acceptor:
@@ -48,61 +50,69 @@ class Acceptor:
         signer: ids.Signer,
         kafka: producer.Producer,
         waiters: waiting.Waiters,
+        flooded: floods.Floods | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._signer = signer
         self._kafka = kafka
         self._waiters = waiters
+        self._flooded = flooded
         self._clock_ms = clock_ms
 
     async def submit(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
         """Accept one job for `endpoint`. Raises Problem for what the client or Kafka did wrong."""
-        job_id, ended = await self._accept(endpoint, raw, wanted)
+        job_id, bulk, ended = await self._accept(endpoint, raw, wanted)
         if ended is None:
-            return self._accepted(job_id, endpoint, wanted)
+            return self._accepted(job_id, endpoint, wanted, bulk=bulk)
         body = views.job(job_id, endpoint.model, ended, ours=True)
         return Reply(status=200, body=body, headers=_applied(wanted))
 
     async def predict(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
         """The original Panini call: the output itself, 202 past the wait, a problem where the job failed."""
-        job_id, ended = await self._accept(endpoint, raw, wanted)
+        job_id, bulk, ended = await self._accept(endpoint, raw, wanted)
         if ended is None:
-            return self._accepted(job_id, endpoint, wanted)
+            return self._accepted(job_id, endpoint, wanted, bulk=bulk)
         if ended.status is jobs.Status.SUCCEEDED:
             return Reply(status=200, body=views.predicted(job_id, ended), headers=_applied(wanted))
         raise failed(job_id, ended)
 
-    async def _accept(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> tuple[str, records.Record | None]:
-        """Write the job; with a wait, its record too if it ended in time."""
-        content = self._envelope(endpoint, raw, wanted)
+    async def _accept(
+        self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted
+    ) -> tuple[str, bool, records.Record | None]:
+        """Write the job: its id, whether it went to the bulk lane, and with a wait its record if it ended in time."""
+        content, bulk = self._envelope(endpoint, raw, wanted)
         job_id = content.id or ""
+        if self._flooded is not None and not bulk:
+            bulk = self._flooded.flooding(wanted.key, endpoint.account, endpoint.model)
         if wanted.wait is None:
-            await self._produce(endpoint, content)
-            return job_id, None
+            await self._produce(endpoint, content, wanted, bulk=bulk)
+            return job_id, bulk, None
         expected = self._waiters.expect(endpoint.account, endpoint.model, job_id)
         try:
-            await self._produce(endpoint, content)
+            await self._produce(endpoint, content, wanted, bulk=bulk)
             async with asyncio.timeout(wanted.wait):
-                return job_id, records.decode(await expected)
+                return job_id, bulk, records.decode(await expected)
         except TimeoutError:
-            return job_id, None
+            return job_id, bulk, None
         finally:
             expected.cancel()
 
     def line(self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None) -> bytes:
         """One line of a bulk set as an encoded envelope. Raises Problem."""
-        content = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
+        content, _ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
         encoded = envelope.encode(msgspec.structs.replace(content, id=job_id))
         if len(encoded) > endpoint.max_job_bytes:
             raise too_large(endpoint, len(encoded))
         return encoded
 
-    def _accepted(self, job_id: str, endpoint: specs.Endpoint, wanted: Wanted) -> Reply:
+    def _accepted(self, job_id: str, endpoint: specs.Endpoint, wanted: Wanted, *, bulk: bool) -> Reply:
         own = views.address(job_id, endpoint.model, ours=True)
         headers = {"Location": own, "Retry-After": RETRY_AFTER} | _applied(wanted)
-        return Reply(status=202, body=views.queued(job_id, endpoint.model, self._clock_ms()), headers=headers)
+        body = views.queued(job_id, endpoint.model, self._clock_ms(), bulk=bulk)
+        return Reply(status=202, body=body, headers=headers)
 
-    def _envelope(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> envelope.Envelope:
+    def _envelope(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> tuple[envelope.Envelope, bool]:
+        """The job, and whether its client wants it in the bulk lane."""
         if endpoint.live is None:
             raise not_live(endpoint)
         try:
@@ -116,7 +126,7 @@ class Acceptor:
                 f'{error}. {endpoint.model} takes {bodies.EXPECTED[endpoint.input]} as "input".',
             ) from error
         now = self._clock_ms()
-        return envelope.Envelope(
+        made = envelope.Envelope(
             id=self._job_id(endpoint, body.id, now),
             input=content,
             version=body.version,
@@ -130,6 +140,7 @@ class Acceptor:
             traceparent=wanted.traceparent,
             cache=body.cache,
         )
+        return made, body.lane == "bulk"
 
     def _job_id(self, endpoint: specs.Endpoint, named: str | None, now: int) -> str:
         if named is None:
@@ -147,12 +158,15 @@ class Acceptor:
             )
         return named
 
-    async def _produce(self, endpoint: specs.Endpoint, content: envelope.Envelope) -> producer.Place:
+    async def _produce(
+        self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool
+    ) -> None:
         encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
             raise too_large(endpoint, len(encoded))
         try:
-            return await self._kafka.accept(names.jobs_topic(endpoint.account, endpoint.model), encoded)
+            lane = names.bulk_topic if bulk else names.jobs_topic
+            await self._kafka.accept(lane(endpoint.account, endpoint.model), encoded)
         except errors.KafkaUnavailable as error:
             raise problems.Problem(
                 503,
@@ -169,6 +183,8 @@ class Acceptor:
                 headers={"Retry-After": RETRY_AFTER},
                 id=content.id,
             ) from error
+        if self._flooded is not None and not bulk:
+            self._flooded.accepted(wanted.key, endpoint.account, endpoint.model, content.id or "")
 
 
 def _applied(wanted: Wanted) -> dict[str, str]:

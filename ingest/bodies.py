@@ -5,7 +5,7 @@ The input keeps the client's own JSON text. Typed decoders check it at C speed; 
 
 import datetime as dt
 import math
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ from ingest import errors
 from wire import envelope, jobs
 
 MAX_METADATA: Final = 16 << 10
+
+
+Lane = Literal["interactive", "bulk"]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +32,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     webhook_events: list[jobs.Status] | None = None
     reply_to: Annotated[str, msgspec.Meta(min_length=1, max_length=249)] | None = None
     cache: bool | None = None
+    lane: Lane = "interactive"
 
 
 _body = msgspec.json.Decoder(Body)

@@ -30,6 +30,10 @@ _BODY: Final[dict[str, Any]] = {
                     "webhook": {"type": "string", "format": "uri"},
                     "webhook_events": {"type": "array", "items": {"type": "string"}},
                     "reply_to": {"type": "string", "description": "A topic of the model's allow-list."},
+                    "lane": {
+                        "enum": ["interactive", "bulk"],
+                        "description": "bulk: after everybody's interactive jobs.",
+                    },
                     "cache": {"type": "boolean", "description": "False: never answer from the cache."},
                 },
             },
@@ -98,7 +102,7 @@ async def _handle(request: Request, key: specs.Key, model: str, what: str, wait:
     acceptor: accept.Acceptor = request.app.state.acceptor
     endpoint = await access.endpoint(request, key, model)
     raw = await body(request, _settings(request).ingest_max_body)
-    wanted = accept.Wanted(wait=wait, traceparent=request.headers.get("traceparent"))
+    wanted = accept.Wanted(wait=wait, traceparent=request.headers.get("traceparent"), key=key.id)
     reply = await (acceptor.submit if what == "submit" else acceptor.predict)(endpoint, raw, wanted)
     return Response(reply.body, status_code=reply.status, headers=reply.headers, media_type=reply.media_type)
 

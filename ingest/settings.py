@@ -16,5 +16,8 @@ class Settings(settings.Base):
     """Seconds that POST …/predict waits before it answers 202."""
     ingest_buffer: int = pydantic.Field(64 << 20, ge=1 << 20)
     """Bytes waiting for Kafka's acknowledgement at most; past it a POST is 503 at once: memory stays bounded."""
+    ingest_flood: int = pydantic.Field(1000, ge=1, le=100_000)
+    """Unfinished interactive jobs of one key at one model, counted by each process; its further ones go to the bulk
+    lane, so that one client's flood never stands before another's single job."""
     ingest_ack_timeout: float = pydantic.Field(2.5, gt=0.5)
     """Seconds within which Kafka must acknowledge; past it the POST is 503 with the job's id."""

@@ -72,7 +72,8 @@ class Front:
         options = self._state.ingest_settings
         length = headers.get(b"content-length", b"")
         if (
-            endpoint is None
+            key is None
+            or endpoint is None
             or endpoint.live is None
             or b"idempotency-key" in headers
             or not length.isdigit()
@@ -86,7 +87,7 @@ class Front:
             wait = options.ingest_predict_wait
         traceparent = headers.get(b"traceparent")
         wanted = accept.Wanted(
-            wait=wait, traceparent=traceparent.decode("latin-1") if traceparent is not None else None
+            wait=wait, traceparent=traceparent.decode("latin-1") if traceparent is not None else None, key=key.id
         )
         acceptor: accept.Acceptor = self._state.acceptor
         try:

@@ -22,7 +22,7 @@ class Topics(Protocol):
     """What the registry asks of Kafka."""
 
     async def ensure(self, account: str, model: str) -> str:
-        """Make the model's topic unless it exists; its id in Kafka's form of 22 characters.
+        """Make the topics of the model's lanes unless they exist; the interactive one's id in Kafka's form.
 
         Raises:
             KafkaUnavailable: no answer in time.
@@ -57,13 +57,14 @@ class KafkaTopics:
 
     async def ensure(self, account: str, model: str) -> str:
         """See `Topics.ensure`."""
-        return await asyncio.to_thread(self._ensure, names.jobs_topic(account, model))
+        lanes = [names.jobs_topic(account, model), names.bulk_topic(account, model)]
+        return await asyncio.to_thread(self._ensure, lanes)
 
     async def remove(self, account: str, model: str) -> None:
         """See `Topics.remove`."""
         await asyncio.to_thread(self._remove, names.jobs_topic(account, model).removesuffix("jobs"))
 
-    def _ensure(self, topic: str) -> str:
+    def _ensure(self, topics: list[str]) -> str:
         with self._client() as client:
             wanted = {
                 "num_partitions": self._settings.topic_partitions,
@@ -71,9 +72,9 @@ class KafkaTopics:
                 "configs": self._settings.topic_config(),
             }
             with contextlib.suppress(kafka.errors.TopicAlreadyExistsError):
-                client.create_topics({topic: wanted}, timeout_ms=self._timeout_ms)
-            client.wait_for_topics([topic], timeout_ms=self._timeout_ms)
-            return kafka_form(client.describe_topics([topic])[0]["topic_id"])
+                client.create_topics(dict.fromkeys(topics, wanted), timeout_ms=self._timeout_ms)
+            client.wait_for_topics(topics, timeout_ms=self._timeout_ms)
+            return kafka_form(client.describe_topics(topics[:1])[0]["topic_id"])
 
     def _remove(self, prefix: str) -> None:
         with self._client() as client:

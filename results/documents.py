@@ -59,6 +59,7 @@ JOB: Final[dict[str, Any]] = {
             "properties": {"type": TEXT, "message": TEXT},
         },
         "attempt": {"type": "integer"},
+        "lane": {"const": "bulk", "description": "Only in the answer to a POST whose job went to the bulk lane."},
         "cached": {"type": "boolean"},
         "created_at": {"type": "string", "format": "date-time"},
         "started_at": NULLABLE_TIME,

@@ -14,13 +14,14 @@ NAMES: Final = (
     "finish",
     "release",
     "postpone",
+    "unfinished",
     "cancel",
     "delete",
     "page",
     "shrink",
     "due",
-    "settle",
     "say",
+    "settle",
     "redeliver",
 )
 

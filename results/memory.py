@@ -91,6 +91,11 @@ class Store:
         """See protocol.Store."""
         return [self._get((account, model, job_id)) for job_id in job_ids]
 
+    async def unfinished(self, account: str, model: str, job_ids: list[str]) -> list[str]:
+        """See protocol.Store."""
+        found = {job_id: self._get((account, model, job_id)) for job_id in job_ids}
+        return [job_id for job_id, was in found.items() if was is None or not was.terminal]
+
     async def values(self, account: str, model: str, job_ids: list[str]) -> list[bytes | None]:
         """See protocol.Store."""
         found = await self.fetch_many(account, model, job_ids)

@@ -190,6 +190,10 @@ class Store(Protocol):
         """The records of several jobs, in order."""
         ...
 
+    async def unfinished(self, account: str, model: str, job_ids: list[str]) -> list[str]:
+        """Those of the jobs that have not ended, in their order; one that no worker has read yet has not."""
+        ...
+
     async def values(self, account: str, model: str, job_ids: list[str]) -> list[bytes | None]:
         """As fetch_many, undecoded."""
         ...

@@ -150,6 +150,15 @@ class Store:
             None if value is None else records.decode(value) for value in await self.values(account, model, job_ids)
         ]
 
+    async def unfinished(self, account: str, model: str, job_ids: list[str]) -> list[str]:
+        """See protocol.Store."""
+        prefix, found = keys.job_prefix(account, model), []
+        for start in range(0, len(job_ids), BATCH):
+            some = job_ids[start : start + BATCH]
+            numbers = await self._scripts.run("unfinished", [prefix + job_id for job_id in some], [])
+            found += [some[number - 1] for number in numbers]
+        return found
+
     async def values(self, account: str, model: str, job_ids: list[str]) -> list[bytes | None]:
         """The records' values, undecoded. Raises as fetch."""
         prefix = keys.job_prefix(account, model)

@@ -55,6 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: str | None = None
     timings: Timings | None = None
     metadata: dict[str, Any] | None = None
+    lane: str | msgspec.UnsetType = msgspec.UNSET
     urls: Urls
 
 
@@ -95,14 +96,15 @@ def job(job_id: str, model: str, record: records.Record, *, ours: bool, output: 
         return _encode(msgspec.structs.replace(made, metadata=None))
 
 
-def queued(job_id: str, model: str, created_ms: int) -> bytes:
-    """The JSON of a job that no worker has read yet: all that its id says."""
+def queued(job_id: str, model: str, created_ms: int, *, bulk: bool = False) -> bytes:
+    """The JSON of a job that no worker has read yet: all that its id says, and that it went to the bulk lane."""
     return _encode(
         Job(
             id=job_id,
             model=model,
             status=jobs.Status.QUEUED.value,
             created_at=iso(created_ms),
+            lane="bulk" if bulk else msgspec.UNSET,
             urls=_urls(job_id, model, ours=True, output=False),
         )
     )

@@ -63,8 +63,9 @@ class Parking:
         """
         jobs = names.jobs_topic(self._account, self._model)
         bulk = names.bulk_topic(self._account, self._model)
-        await self._producer.make([bulk], like=jobs)
-        there = await self._producer.existing(names.later_topic(self._account, self._model, ""))
+        there = await self._producer.existing(jobs.removesuffix("jobs"))
+        if bulk not in there:
+            await self._producer.make([bulk], like=jobs)
         self._known |= {topic for topic in there if tickets.tier_of(topic, self._account, self._model) is not None}
         return [jobs, bulk, *sorted(self._known)]
 

@@ -105,7 +105,10 @@ class Producer:
             missing = [topic for topic in topics if topic not in there]
             if not missing:
                 return
-            partitions = client.describe_topics([like])[0]["partitions"]
+            known = client.describe_topics([like])[0]
+            if known["error_code"]:
+                raise errors.KafkaAway(f"there is no topic {like}")
+            partitions = known["partitions"]
             wanted = {
                 "num_partitions": len(partitions),
                 "replication_factor": len(partitions[0]["replica_nodes"]),

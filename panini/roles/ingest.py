@@ -8,7 +8,7 @@ import fastapi
 import ingest.bulk_routes
 import ingest.routes
 import ingest.settings
-from ingest import accept, producer
+from ingest import accept, floods, producer
 from panini.roles import base
 from panini.roles import results as results_role
 from wire import directory, names
@@ -37,7 +37,8 @@ async def start(process: base.Process) -> None:
     state = process.app.state
     state.ingest_settings = options
     state.producer = into
-    state.acceptor = accept.Acceptor(signer=kept.signer, kafka=into, waiters=kept.waiters)
+    flooded = floods.Floods(unfinished=kept.store.unfinished, most=options.ingest_flood)
+    state.acceptor = accept.Acceptor(signer=kept.signer, kafka=into, waiters=kept.waiters, flooded=flooded)
     await process.background(_tidy(into, state.directory))
 
 
