@@ -6,6 +6,7 @@ at once. Memory is bounded by a byte budget; the wait by one timeout, whatever K
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import time
@@ -58,6 +59,17 @@ class _Lane:
         self.scheduled = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A record on its way."""
+
+    topic: str
+    lane: _Lane
+    jobs: list[_Waiting]
+    epoch: int
+    """Whose: a producer that was replaced no longer frees a place in the lane."""
+
+
 class Producer:
     """Sends jobs; one a process."""
 
@@ -69,6 +81,7 @@ class Producer:
         self._warm: set[str] = set()
         self._producer: kafka.KafkaProducer | None = None
         self._failures = 0
+        self._epoch = 0
         self._connecting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -96,6 +109,7 @@ class Producer:
             raise errors.Full
         loop = asyncio.get_running_loop()
         waiting = _Waiting(content, loop.create_future())
+        epoch = self._epoch
         self._budget -= len(content)
         try:
             lane = self._lanes.setdefault(topic, _Lane())
@@ -108,6 +122,7 @@ class Producer:
         except TimeoutError as error:
             if waiting in lane.jobs:
                 lane.jobs.remove(waiting)
+            self._renew(epoch)
             raise errors.KafkaUnavailable from error
         finally:
             self._budget += len(content)
@@ -117,6 +132,7 @@ class Producer:
         if len(value) > self._budget:
             raise errors.Full
         waiting = _Waiting(value, asyncio.get_running_loop().create_future())
+        epoch = self._epoch
         self._budget -= len(value)
         self._lanes.setdefault(topic, _Lane())
         lane = _Lane()
@@ -125,9 +141,10 @@ class Producer:
             async with asyncio.timeout(self._ack_timeout):
                 if topic not in self._warm:
                     await self.warm(topic)
-                self._send(topic, lane, [waiting])
+                self._send(_Sent(topic, lane, [waiting], epoch))
                 return await waiting.accepted
         except TimeoutError as error:
+            self._renew(epoch)
             raise errors.KafkaUnavailable from error
         finally:
             self._budget += len(value)
@@ -147,7 +164,8 @@ class Producer:
         gone = self._warm - topics
         self._warm -= gone
         for topic in gone:
-            if not self._lanes[topic].jobs and not self._lanes[topic].in_flight:
+            lane = self._lanes.get(topic)
+            if lane is not None and not lane.jobs and not lane.in_flight:
                 del self._lanes[topic]
         if gone and self._producer is not None:
             cluster = self._producer._metadata  # noqa: SLF001  it has no public way to forget a topic
@@ -156,64 +174,81 @@ class Producer:
     def _flush(self, topic: str, lane: _Lane) -> None:
         lane.scheduled = False
         while lane.jobs and lane.in_flight < IN_FLIGHT:
-            jobs = _take(lane.jobs)
+            one = _Sent(topic, lane, _take(lane.jobs), self._epoch)
             lane.in_flight += 1
             if topic in self._warm and self._producer is not None:
-                self._send(topic, lane, jobs)
+                self._send(one)
             else:
-                task = asyncio.ensure_future(self._send_cold(topic, lane, jobs))
+                task = asyncio.ensure_future(self._send_cold(one))
                 task.add_done_callback(_retrieve)
 
-    async def _send_cold(self, topic: str, lane: _Lane, jobs: list[_Waiting]) -> None:
+    async def _send_cold(self, one: _Sent) -> None:
         try:
-            await self.warm(topic)
+            await self.warm(one.topic)
         except errors.KafkaUnavailable as error:
-            self._failed(topic, lane, jobs, error)
+            self._failed(one, error)
             return
-        self._send(topic, lane, jobs)
+        self._send(one)
 
-    def _send(self, topic: str, lane: _Lane, jobs: list[_Waiting]) -> None:
+    def _send(self, one: _Sent) -> None:
+        jobs = one.jobs
         value = jobs[0].content if len(jobs) == 1 else envelope.join_record([job.content for job in jobs])
         producer, loop = self._producer, self._loop
         if producer is None or loop is None:
-            self._failed(topic, lane, jobs, errors.KafkaUnavailable())
+            self._failed(one, errors.KafkaUnavailable())
             return
         began = time.perf_counter()
         try:
-            sent = producer.send(topic, value)
+            sent = producer.send(one.topic, value)
         except (kafka.errors.KafkaError, AssertionError, ValueError) as error:
-            self._failed(topic, lane, jobs, error)
+            self._failed(one, error)
             return
-        sent.add_callback(_crossing(loop, self._acknowledged, topic, lane, jobs, began))
-        sent.add_errback(_crossing(loop, self._failed, topic, lane, jobs))
+        sent.add_callback(_crossing(loop, self._acknowledged, one, began))
+        sent.add_errback(_crossing(loop, self._undelivered, one))
 
-    def _acknowledged(self, topic: str, lane: _Lane, jobs: list[_Waiting], began: float, metadata: Any) -> None:
+    def _acknowledged(self, one: _Sent, began: float, metadata: Any) -> None:
         self._failures = 0
         metrics.PRODUCE_SECONDS.observe(time.perf_counter() - began)
         place = Place(metadata.partition, metadata.offset)
-        for job in jobs:
+        for job in one.jobs:
             if not job.accepted.done():
                 job.accepted.set_result(place)
-        self._landed(topic, lane)
+        self._landed(one)
 
-    def _failed(self, topic: str, lane: _Lane, jobs: list[_Waiting], error: BaseException) -> None:
-        log.warning("%d jobs not acknowledged by %s: %r", len(jobs), topic, error)
-        self._warm.discard(topic)
+    def _undelivered(self, one: _Sent, error: BaseException) -> None:
+        """It was sent and not acknowledged. Where it expired, later ones would wait behind it for ever."""
+        if isinstance(error, kafka.errors.KafkaTimeoutError):
+            self._renew(one.epoch)
+        self._failed(one, error)
+
+    def _failed(self, one: _Sent, error: BaseException) -> None:
+        log.warning("%d jobs not acknowledged by %s: %r", len(one.jobs), one.topic, error)
+        self._warm.discard(one.topic)
         self._failures += 1
         if self._failures >= FAILURES_BEFORE_RENEWAL:
-            self._renew()
-        for job in jobs:
+            self._renew(one.epoch)
+        for job in one.jobs:
             if not job.accepted.done():
                 job.accepted.set_exception(errors.KafkaUnavailable(str(error)))
-        self._landed(topic, lane)
+        self._landed(one)
 
-    def _landed(self, topic: str, lane: _Lane) -> None:
-        lane.in_flight -= 1
-        if lane.jobs:
-            self._flush(topic, lane)
+    def _landed(self, one: _Sent) -> None:
+        if one.epoch == self._epoch:
+            one.lane.in_flight -= 1
+        if one.lane.jobs and not one.lane.scheduled:
+            self._flush(one.topic, one.lane)
 
-    def _renew(self) -> None:
-        """After several failures in a row: a new producer, since one that lost its epoch may not recover."""
+    def _renew(self, epoch: int) -> None:
+        """Replace the producer of `epoch`, unless that was done.
+
+        One whose record expired or that stays silent does not recover: the library neither sends nor fails what comes
+        behind. After several other failures in a row, too, since one that lost its epoch may not.
+        """
+        if epoch != self._epoch or self._producer is None:
+            return
+        self._epoch += 1
+        for lane in self._lanes.values():
+            lane.in_flight = 0
         old, self._producer = self._producer, None
         self._failures = 0
         self._warm.clear()
@@ -234,7 +269,7 @@ class Producer:
 
     def _make(self) -> kafka.KafkaProducer:
         milliseconds = int(self._ack_timeout * 1000)
-        return kafka.KafkaProducer(
+        return _KafkaProducer(
             **self._configuration,
             acks="all",
             enable_idempotence=True,
@@ -249,6 +284,15 @@ class Producer:
             metrics_enabled=False,
             bootstrap_timeout_ms=milliseconds,
         )
+
+
+class _KafkaProducer(kafka.KafkaProducer):  # type: ignore[misc]  # the library is untyped
+    """One whose close() always closes: the library's own gives up where flush() does, and leaves its thread running."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything is acknowledged, `timeout` seconds at most."""
+        with contextlib.suppress(kafka.errors.KafkaTimeoutError):
+            super().flush(timeout)
 
 
 def _take(waiting: list[_Waiting]) -> list[_Waiting]:
