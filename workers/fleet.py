@@ -249,9 +249,7 @@ class Fleet:
     async def _spawn(self, version: specs.Version) -> runners.Runner:
         spec = await self._prepare(version)
         number = version.version
-        return await self._host.spawn(
-            spec, on_log=lambda line: self._log_line(number, line), on_event=self._on_event
-        )
+        return await self._host.spawn(spec, on_log=lambda line: self._log_line(number, line), on_event=self._on_event)
 
 
 async def _stop(loaded: _Loaded) -> None:

@@ -39,6 +39,7 @@ class Job:
         "place",
         "received",
         "record",
+        "reply_to",
         "retries",
         "stamp",
         "started_at",
@@ -59,6 +60,7 @@ class Job:
         max_age: float,
         lane: lanes.Lane = lanes.Lane.INTERACTIVE,
         ticket: tickets.Ticket | None = None,
+        reply_to: str | None = None,
     ) -> None:
         self.id = job_id
         self.ours = ours
@@ -97,14 +99,16 @@ class Job:
         """Carries the cancel out; its record is not finished before that is."""
         self.twins: list[Job] = []
         """Records of the same id that arrived while this one was on its way: claimed after it, they find it ended."""
+        self.reply_to = reply_to
+        """The topic that its client wants the finished job in; None: not asked for."""
         asked = content.timeout if content else None
         self.timeout = asked if asked is not None and 0 < asked < math.inf else None
         """Seconds its predict() call may take; None: the model's setting."""
 
     def named(self) -> envelope.Envelope:
-        """Its envelope with its id, for another record."""
+        """Its envelope with its id and what its record's headers said, for another record."""
         assert self.envelope is not None  # noqa: S101  what is no job fails at once
-        return msgspec.structs.replace(self.envelope, id=self.id)
+        return msgspec.structs.replace(self.envelope, id=self.id, reply_to=self.reply_to)
 
 
 def read(
@@ -123,6 +127,7 @@ def read(
     contents = envelope.decode_record(record.value)
     held = Held(record, len(contents))
     header_id = _header(record, "panini-id") if len(contents) == 1 and record.headers else None
+    header_reply = _header(record, "reply-to") if record.headers else None
     found = []
     for place, content in enumerate(contents):
         own = content.id or header_id
@@ -140,6 +145,7 @@ def read(
                 max_age=max_age,
                 lane=lane,
                 ticket=ticket,
+                reply_to=(content.reply_to if isinstance(content, envelope.Envelope) else None) or header_reply,
             )
         )
     return found

@@ -28,7 +28,9 @@ from workers import (
     outcomes,
     parking,
     postponing,
+    replies,
     retry,
+    saying,
     source,
     tickets,
     waiting,
@@ -60,6 +62,8 @@ class Pipeline:
         in_flight: int,
         drain: float,
         park: parking.Parking | None = None,
+        heard: saying.Saying | None = None,
+        reply: replies.Replies | None = None,
     ) -> None:
         self._model = model
         self._store = store
@@ -69,6 +73,8 @@ class Pipeline:
         self._drain = drain
         self._waiting = waiting.Waiting(most=max_queue, places=in_flight)
         self._postponing = postponing.Postponing(park=park, back=self._back)
+        self._saying = heard
+        self._replies = reply
         self._running: dict[str, jobs.Job] = {}
         self._predicting = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,6 +223,11 @@ class Pipeline:
                 leader.twins.append(job)
         return mine
 
+    def token_of(self, job_id: str) -> str | None:
+        """The token of the claim under which a job runs here; None: it does not."""
+        job = self._running.get(job_id)
+        return job.claimed.token if job is not None and job.claimed is not None else None
+
     # -- cancel ------------------------------------------------------------------------------------------------
 
     def cancel(self, job_id: str) -> None:
@@ -270,9 +281,15 @@ class Pipeline:
         finally:
             for job in batch:
                 self._running.pop(job.id, None)
+        await self._conclude(batch, later)
+
+    async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later]) -> None:
+        """Reply where that is asked for; then count records as finished, but those of jobs held for another try."""
         held = {each.job for each in later}
         if later:
             held.difference_update(await self._postponing.wait(later))
+        if self._replies is not None and any(job.reply_to for job in batch):
+            await self._replies.send([job for job in batch if job not in held])
         for job in batch:
             if job not in held:
                 self._end(job)
@@ -326,6 +343,8 @@ class Pipeline:
             for claim, answer, spent in zip(group, answers, timings, strict=True)
             if not claim.job.canceled and claim.job not in again
         ]
+        if self._saying is not None and self._saying.pending:
+            await self._saying.flush()
         stored = await _persist(lambda: self._store.finish(model.account, model.model, ended))
         if not all(stored):
             metrics.JOBS_FENCED.inc(stored.count(False))

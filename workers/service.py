@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from registry import client
 from registry import errors as registry_errors
-from results import link, store
+from results import link, store, words
 from wire import names, specs
 from wire import settings as wire_settings
 from workers import (
@@ -26,7 +26,9 @@ from workers import (
     parking,
     pipeline,
     produce,
+    replies,
     runner_settings,
+    saying,
     settings,
     shipping,
     source,
@@ -74,6 +76,13 @@ class Worker:
             prepare=self._prepare,
             log_line=self._shipper.put,
             on_verdict=self._shipper.judge,
+            on_event=lambda event: self._saying.hear(event),  # noqa: PLW0108  made below
+        )
+        self._saying = saying.Saying(
+            words.Words(self._link),
+            account,
+            model,
+            token_of=lambda job_id: self._pipeline.token_of(job_id),  # noqa: PLW0108  made below
         )
         self._producer = produce.Producer(connections)
         self._parking = parking.Parking(account, model, self._producer)
@@ -87,6 +96,8 @@ class Worker:
             in_flight=options.worker_in_flight,
             drain=options.worker_drain,
             park=self._parking,
+            heard=self._saying,
+            reply=replies.Replies(store.Store(self._link), self._producer, self._model),
         )
         self._control = control.Control(
             self._link, account, model, cancel=self._pipeline.cancel, look=self._pipeline.look_for_cancels
@@ -119,6 +130,7 @@ class Worker:
                 tasks.append(asyncio.create_task(self._pipeline.run()))
                 tasks.append(asyncio.create_task(self._parking.follow(self._source)))
                 tasks.append(asyncio.create_task(self._control.run()))
+                tasks.append(asyncio.create_task(self._saying.run()))
                 return await self._main_loop()
             finally:
                 await self._drain()
