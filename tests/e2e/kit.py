@@ -302,10 +302,8 @@ def logging_model(body: str = "", **options: Any) -> dict[str, str]:
         "        out.append(x * 2)\n"
         "    return out\n"
     )
-    files = {"predict.py": code}
-    if options:
-        files["panini.toml"] = "".join(f"{name} = {json.dumps(value)}\n" for name, value in options.items())
-    return files
+    told = {"batch": False} | options  # no trials of batches: each would be another line of the log
+    return {"predict.py": code, "panini.toml": "".join(f"{name} = {json.dumps(told[name])}\n" for name in told)}
 
 
 def seen(stack: Stack, model: str) -> list[Any]:
