@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ingest import bodies, errors, floods, producer
+from ingest import bodies, errors, floods, idempotency, producer
 from results import records, views, waiting
 from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
@@ -39,6 +39,8 @@ class Wanted:
     traceparent: str | None = None
     key: str = ""
     """Id of the caller's API key."""
+    idempotency_key: str | None = None
+    """The same key again is the same job."""
 
 
 class Acceptor:
@@ -51,12 +53,14 @@ class Acceptor:
         kafka: producer.Producer,
         waiters: waiting.Waiters,
         flooded: floods.Floods | None = None,
+        idempotent: idempotency.Idempotency | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._signer = signer
         self._kafka = kafka
         self._waiters = waiters
         self._flooded = flooded
+        self._idempotent = idempotent
         self._clock_ms = clock_ms
 
     async def submit(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
@@ -81,6 +85,22 @@ class Acceptor:
     ) -> tuple[str, bool, records.Record | None]:
         """Write the job: its id, whether it went to the bulk lane, and with a wait its record if it ended in time."""
         content, bulk = self._envelope(endpoint, raw, wanted)
+        if wanted.idempotency_key is not None and self._idempotent is not None:
+            size = len(envelope.encode(content))
+            if size > endpoint.max_job_bytes:  # a key must not stand for a job that never was
+                raise too_large(endpoint, size)
+            held = await self._idempotent.hold(endpoint, wanted.idempotency_key, raw, content.id or "")
+            if held.accepted:
+                return held.job_id, False, await self._idempotent.ended(endpoint, held, wanted.wait)
+            content = msgspec.structs.replace(content, id=held.job_id)
+            found = await self._write(endpoint, content, wanted, bulk=bulk)
+            await self._idempotent.accepted(endpoint, wanted.idempotency_key, held)
+            return found
+        return await self._write(endpoint, content, wanted, bulk=bulk)
+
+    async def _write(
+        self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool
+    ) -> tuple[str, bool, records.Record | None]:
         job_id = content.id or ""
         if self._flooded is not None and not bulk:
             bulk = self._flooded.flooding(wanted.key, endpoint.account, endpoint.model)

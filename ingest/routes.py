@@ -48,6 +48,25 @@ _BODY: Final[dict[str, Any]] = {
     },
 }
 
+_HEADERS: Final[list[dict[str, Any]]] = [
+    {
+        "name": "Prefer",
+        "in": "header",
+        "required": False,
+        "description": "`wait=n`: answer with the finished job if it ends within n seconds (RFC 7240).",
+        "schema": {"type": "string"},
+        "example": "wait=20",
+    },
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "The same key and body are the same job of this model, finished or not, for 24 hours; another "
+        "body with it is 422. 1 to 255 printable ASCII characters.",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+]
+
 
 def _problem(what: str) -> dict[str, Any]:
     schema = {"type": "object", "properties": {"title": {"type": "string"}, "detail": {"type": "string"}}}
@@ -72,7 +91,7 @@ router = APIRouter(tags=["jobs"])
     status_code=202,
     summary="Submit a job",
     responses=_REFUSALS | {200: {"description": "Finished within `Prefer: wait=…`"}, 202: _ACCEPTED},
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},
 )
 async def submit(request: Request, model: str, key: Key) -> Response:
     """Accept one job. With `Prefer: wait=20` the answer is the finished job, if it ends in time."""
@@ -83,7 +102,7 @@ async def submit(request: Request, model: str, key: Key) -> Response:
     "/v1/models/{model}/predict",
     summary="Predict, and wait for the answer",
     responses=_REFUSALS | {200: {"description": "The output"}, 202: _ACCEPTED},
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},
 )
 async def predict(request: Request, model: str, key: Key) -> Response:
     """The original Panini call: `{"query_id", "output", "default"}`; past its wait 202 and `Location`."""
@@ -102,7 +121,12 @@ async def _handle(request: Request, key: specs.Key, model: str, what: str, wait:
     acceptor: accept.Acceptor = request.app.state.acceptor
     endpoint = await access.endpoint(request, key, model)
     raw = await body(request, _settings(request).ingest_max_body)
-    wanted = accept.Wanted(wait=wait, traceparent=request.headers.get("traceparent"), key=key.id)
+    wanted = accept.Wanted(
+        wait=wait,
+        traceparent=request.headers.get("traceparent"),
+        key=key.id,
+        idempotency_key=request.headers.get("idempotency-key"),
+    )
     reply = await (acceptor.submit if what == "submit" else acceptor.predict)(endpoint, raw, wanted)
     return Response(reply.body, status_code=reply.status, headers=reply.headers, media_type=reply.media_type)
 

@@ -6,6 +6,7 @@
     {account:model:bucket}:e:{id}                   stream: progress and outputs of a running job, made with the first
     {account:model:bucket}:d:{id}                   hash: the webhook delivery of a job that ended, see deliveries.py
     {account:model:bucket}:due                      sorted set, id by Unix ms: deliveries to be tried then
+    {account:model:bucket}:i:{digest}               string: the job that an Idempotency-Key stands for
     {account:model:bucket}:off                      hash, URL → Unix ms: webhooks that answered 410
     panini:ended:{account}:{model}                  channel: ids of jobs that ended, parted by spaces
     panini:due                                      channel: `account:model` that has deliveries to be tried now
@@ -15,6 +16,7 @@
 All keys of a job share one hash tag, so that a script over a batch of them works on Redis Cluster.
 """
 
+import hashlib
 from typing import Final
 
 BUCKET: Final = 0
@@ -69,6 +71,11 @@ def due(account: str, model: str) -> str:
 def off(account: str, model: str) -> str:
     """The webhooks of a model that answered 410."""
     return f"{tag(account, model)}:off"
+
+
+def reservation(account: str, model: str, name: str) -> str:
+    """The job that the Idempotency-Key `name` stands for."""
+    return f"{tag(account, model)}:i:{hashlib.blake2s(name.encode(), digest_size=16).hexdigest()}"
 
 
 def ended(account: str, model: str) -> str:

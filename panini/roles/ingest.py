@@ -8,9 +8,10 @@ import fastapi
 import ingest.bulk_routes
 import ingest.routes
 import ingest.settings
-from ingest import accept, floods, producer
+from ingest import accept, floods, idempotency, producer
 from panini.roles import base
 from panini.roles import results as results_role
+from results import reservations
 from wire import directory, names
 
 TIDY: Final = 5.0
@@ -38,7 +39,10 @@ async def start(process: base.Process) -> None:
     state.ingest_settings = options
     state.producer = into
     flooded = floods.Floods(unfinished=kept.store.unfinished, most=options.ingest_flood)
-    state.acceptor = accept.Acceptor(signer=kept.signer, kafka=into, waiters=kept.waiters, flooded=flooded)
+    idempotent = idempotency.Idempotency(reservations.Reservations(state.link), kept.waiters)
+    state.acceptor = accept.Acceptor(
+        signer=kept.signer, kafka=into, waiters=kept.waiters, flooded=flooded, idempotent=idempotent
+    )
     await process.background(_tidy(into, state.directory))
 
 
