@@ -43,3 +43,38 @@ def test_drop_watch_try(page: sync_api.Page, served: kit.Served) -> None:
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#result")).to_contain_text('"width": 28', timeout=40_000)
     expect(page.locator("#result .timing")).to_contain_text("predict")
+
+
+def test_an_upload_tells_its_per_cent_and_can_be_canceled(page: sync_api.Page, served: kit.Served) -> None:
+    page.goto(f"{served.url}/deploy")
+    page.locator("[data-deploying] input[type=file]").set_input_files(
+        [
+            sync_api.FilePayload(name="predict.py", mimeType="text/x-python", buffer=kit.SIZES),
+            sync_api.FilePayload(name="large.pkl", mimeType="application/octet-stream", buffer=bytes(3_000_000)),
+        ]
+    )
+    page.get_by_label("Name", exact=True).fill("never")
+    kit.throttle(page, upload=200_000)
+
+    page.get_by_role("button", name="Deploy version 1").click()
+
+    expect(page.locator("[data-up-percent]")).to_have_text(re.compile("^[1-9][0-9]? %$"))
+    expect(page.locator("[data-up-bytes]")).to_contain_text("of 3.0 MB")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("The upload was canceled. Nothing was deployed.")).to_be_visible()
+    expect(page.locator("[data-files] li")).to_have_count(2)
+
+
+def test_a_bundle_that_is_wrong_is_refused_where_it_stands(
+    page: sync_api.Page, served: kit.Served, complaints: list[str]
+) -> None:
+    page.goto(f"{served.url}/deploy")
+    kit.drop(page, "[data-drop]", {"predict.py": b"def forecast(inputs):\n    return inputs\n"})
+    expect(page.get_by_text("not found in predict.py")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("wrong")
+
+    page.get_by_role("button", name="Deploy version 1").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("predict")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("wrong")
+    assert complaints.pop().startswith("Failed to load resource")  # the browser's own word on a 422

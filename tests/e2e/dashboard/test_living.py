@@ -1,7 +1,6 @@
 """A lived-in account: jobs that end while they are watched, the way back, keys, and every page in silence."""
 
 import re
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -249,13 +248,5 @@ def test_an_open_stream_does_not_hold_the_process(browser: sync_api.Browser, own
     page.goto(f"{served.url}/models/echo/logs")
     expect(page.locator("[data-conn]")).to_have_text("live")
 
-    stopped = threading.Event()
-
-    def stop() -> None:
-        own_stack.stop()
-        stopped.set()
-
-    threading.Thread(target=stop).start()
-
-    assert stopped.wait(60)
+    assert own_stack.stop() == 0  # within its grace, though the browser would stay for ever
     page.close()
