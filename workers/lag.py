@@ -7,7 +7,6 @@ offsets: those of a sleeping model count until a worker has stepped over them.
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from kafka import admin
 
 from wire import names
 from wire import settings as wire_settings
-from workers import errors
+from workers import errors, produce
 
 Model = tuple[str, str]
 """Account and model."""
@@ -115,29 +114,15 @@ class Lag:
 
     def _connected(self) -> Any:
         if self._client is None:
-            self._knock()
+            produce.knock(self._connections, self._timeout)
             milliseconds = int(self._timeout * 1000)
-            self._client = _Admin(
+            self._client = produce.Admin(
                 **self._connections.kafka_python(),
                 client_id="panini-lag",
                 bootstrap_timeout_ms=milliseconds,
                 request_timeout_ms=milliseconds,
             )
         return self._client
-
-    def _knock(self) -> None:
-        """See first whether any broker listens: at once, where kafka-python asks on and leaves its sockets open."""
-        refusal: OSError | None = None
-        for server in self._connections.kafka.split(","):
-            host, _, port = server.strip().rpartition(":")
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=self._timeout).close()
-            except (OSError, ValueError) as error:
-                refusal = OSError(f"{server}: {error}")
-            else:
-                return
-        if refusal is not None:
-            raise refusal
 
     def _forget(self) -> None:
         client, self._client = self._client, None
@@ -150,19 +135,6 @@ class Lag:
             f"Kafka at {self._connections.kafka} did not tell the lag ({type(error).__name__}: {error}); "
             "check its address and password"
         )
-
-
-class _Admin(admin.KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
-    """kafka-python's admin client, which forgets its thread and sockets where the first contact fails."""
-
-    def __init__(self, **configs: Any) -> None:
-        try:
-            super().__init__(**configs)
-        except kafka.errors.KafkaError:
-            if hasattr(self, "_net"):
-                self._closed = False
-                self.close()
-            raise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

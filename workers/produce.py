@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -64,6 +65,7 @@ class Producer:
     def _send(self, records: Sequence[Record]) -> None:
         try:
             if self._producer is None:
+                knock(self._connections, self._timeout)
                 self._producer = self._made()
             sent = [self._producer.send(one.topic, one.value, headers=[*one.headers]) for one in records]
             for future in sent:
@@ -122,7 +124,8 @@ class Producer:
     def _admin(self) -> Iterator[Any]:
         milliseconds = int(self._timeout * 1000)
         try:
-            client = _Admin(
+            knock(self._connections, self._timeout)
+            client = Admin(
                 **self._connections.kafka_python(),
                 client_id="panini-worker",
                 bootstrap_timeout_ms=milliseconds,
@@ -134,7 +137,7 @@ class Producer:
             raise errors.KafkaAway(f"{type(error).__name__}: {error}") from error
 
 
-class _Admin(admin.KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
+class Admin(admin.KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
     """kafka-python's admin client, which forgets its thread and sockets where the first contact fails."""
 
     def __init__(self, **configs: Any) -> None:
@@ -145,6 +148,24 @@ class _Admin(admin.KafkaAdminClient):  # type: ignore[misc]  # kafka-python has 
                 self._closed = False
                 self.close()
             raise
+
+
+def knock(connections: wire_settings.Connections, timeout: float) -> None:
+    """See first whether any broker listens: at once, where kafka-python asks on and leaves its sockets open.
+
+    Raises OSError.
+    """
+    refusal: OSError | None = None
+    for server in connections.kafka.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
+        except (OSError, ValueError) as error:
+            refusal = OSError(f"{server}: {error}")
+        else:
+            return
+    if refusal is not None:
+        raise refusal
 
 
 def _own_settings(client: Any, topic: str) -> dict[str, str]:
