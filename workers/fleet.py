@@ -59,12 +59,19 @@ class _Loaded:
         """None: the version itself said whether its inputs may come together."""
         self.runner: runners.Runner | None = None
         self.starting = asyncio.Lock()
+        self.reviving: asyncio.Task[None] | None = None
+        """Starts its runner again, which died while it had nothing to do."""
         self.starts = quarantine.Quarantine()
         self.used = time.monotonic()
         self.load = 0.0
         """Seconds that its runner took to load."""
         self.usual: float | None = None
         """Seconds that a predict() call takes, smoothed."""
+
+    @property
+    def dead(self) -> bool:
+        """Whether it had a runner that died, and none is being started."""
+        return self.runner is not None and not self.runner.alive and not self.starting.locked()
 
     def together(self) -> bool:
         """Whether several inputs may share a predict() call now."""
@@ -190,12 +197,23 @@ class Fleet:
                 loaded.trials.policy.told(verdict)
 
     async def tidy(self) -> None:
-        """Stop the runners of versions that are neither live nor lately asked for."""
+        """Stop the runners of versions that are neither live nor lately asked for; start that of the live one again
+        where it died while it had nothing to do."""
         now = time.monotonic()
         for number, loaded in list(self._loaded.items()):
             if number != self.live and now - loaded.used > STALE:
                 del self._loaded[number]
                 await _stop(loaded)
+            elif number == self.live and loaded.dead and loaded.reviving is None:
+                loaded.reviving = asyncio.create_task(self._revive(loaded))
+
+    async def _revive(self, loaded: _Loaded) -> None:
+        try:
+            await self._runner(loaded)
+        except errors.WorkerError as error:
+            log.warning("the runner of version %d died and does not start: %s", loaded.version.version, error)
+        finally:
+            loaded.reviving = None
 
     async def stop(self) -> None:
         """Stop every runner."""
@@ -253,6 +271,9 @@ class Fleet:
 
 
 async def _stop(loaded: _Loaded) -> None:
+    if loaded.reviving is not None:
+        loaded.reviving.cancel()
+        await asyncio.gather(loaded.reviving, return_exceptions=True)
     if loaded.trials is not None:
         await loaded.trials.stop()
     if loaded.runner is not None:
