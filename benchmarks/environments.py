@@ -33,7 +33,7 @@ def python(name: str, *more: pathlib.Path) -> pathlib.Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         print(f"making the environment of {name}", flush=True)
         _uv("venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable, str(folder))
-        _uv("pip", "install", "--quiet", "--python", str(program), "--compile-bytecode", *_files(wanted))
+        _uv("pip", "install", "--quiet", "--python", str(program), *_files(wanted))
         done.touch()
     return program
 

@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 from collections.abc import Awaitable, Sequence
 
-from benchmarks import backlog, disturb, floors, load, local, servers, tables, targets
+from benchmarks import backlog, bulk, disturb, floors, load, local, servers, tables, targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,13 +17,14 @@ class Found:
     floors: dict[str, tables.Figures] = dataclasses.field(default_factory=dict)
     broker: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     backlog: dict[str, list[tables.Figures]] = dataclasses.field(default_factory=dict)
+    bulk: list[tables.Figures] = dataclasses.field(default_factory=list)
     disturbed: dict[str, list[tables.Figures]] = dataclasses.field(default_factory=dict)
     failures: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def wrong(self) -> int:
         """Answers that were not the model's."""
-        every = [one for rounds in (*self.backlog.values(), *self.disturbed.values()) for one in rounds]
+        every = [one for rounds in (*self.backlog.values(), *self.disturbed.values(), self.bulk) for one in rounds]
         return sum(int(one.get("wrong", 0)) for one in every)
 
 
@@ -45,6 +46,8 @@ async def measure(given: argparse.Namespace, system: local.Panini) -> Found:
         await step("floors", _floors(found, folder, spell, system, given.seed))
         for number in range(given.rounds):
             await step("backlog", _backlogs(found, folder, system, given.backlog, f"{given.seed}/{number}"))
+        for number in range(given.rounds):
+            await step("a bulk job set", _bulk(found, system, given.backlog, f"{given.seed}/bulk{number}"))
         for number in range(min(2, given.rounds)):
             await step("a worker joins and leaves", _joined(found, folder, system, f"{given.seed}/join{number}"))
             await step("kill -9 of a worker", _killed(found, system, f"{given.seed}/kill{number}"))
@@ -62,6 +65,12 @@ async def _backlogs(found: Found, folder: pathlib.Path, system: local.Panini, co
         figures = await work(system.stack, folder, count, f"{seed}/{short}")
         found.backlog.setdefault(name, []).append(figures)
         print(f"  {name}: {figures['rate']:,.0f} jobs/s ({tables.breakdown(figures)} µs)", flush=True)
+
+
+async def _bulk(found: Found, system: local.Panini, count: int, seed: str) -> None:
+    figures = await asyncio.to_thread(bulk.measure, system.stack, count, seed)
+    found.bulk.append(figures)
+    print(f"  {figures['accepted']:,.0f} accepted/s, {figures['rate']:,.0f} done/s ({tables.breakdown(figures)} µs)")
 
 
 async def _joined(found: Found, folder: pathlib.Path, system: local.Panini, seed: str) -> None:
@@ -91,6 +100,10 @@ def markdown(found: Found) -> str:
                 _backlog_rows(found),
             )
         )
+    if found.bulk:
+        one = tables.median(found.bulk)
+        row = (tables.number(one["accepted"]), tables.number(one["rate"]), tables.breakdown(one))
+        parts.append(tables.table(("a bulk job set (NDJSON): accepted/s", "done/s", "CPU µs a job"), [row]))
     if found.disturbed:
         parts.append(tables.table(("disturbance", "seconds"), _disturbed_rows(found)))
     parts += [f"Not measured: {text.splitlines()[0]}" for text in found.failures]

@@ -61,7 +61,6 @@ def program(name: str, *arguments: str, found: stack.Stack) -> str:
         "BENCH_KAFKA": json.dumps(kafka),
         "BENCH_REDIS": connections.redis.replace("redis://", f"redis://:{secret}@"),
         "BENCH_EXAMPLE": str(subjects.IRIS),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [str(environments.python("floor")), str(systems.APPS / name), *arguments]
     try:

@@ -71,7 +71,7 @@ class Peer(System):
         program = environments.python(self._package, self.subject.bundle / "requirements.txt")
         self._stack = contextlib.ExitStack()
         folder = pathlib.Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="panini-bench-")))
-        environ = {"BENCH_EXAMPLE": str(self.subject.bundle), "PYTHONPATH": str(APPS), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {"BENCH_EXAMPLE": str(self.subject.bundle), "PYTHONPATH": str(APPS)}
         self._running = []
         try:
             if self.asynchronous:

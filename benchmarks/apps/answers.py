@@ -1,11 +1,14 @@
 # mypy: ignore-errors
-"""Inputs for the model mlp and what it answers to each alone: `answers.py BUNDLE SEED COUNT FILE`, a line each."""
+"""Inputs for the model mlp and what it answers: `answers.py BUNDLE SEED COUNT FILE`, a line each."""
 
 import importlib.util
 import json
 import pathlib
 import random
 import sys
+
+TOGETHER = 500
+"""Inputs of one predict() call."""
 
 
 def main() -> None:
@@ -18,11 +21,12 @@ def main() -> None:
 
     model, chance = made.load(str(bundle)), random.Random(seed)
     with path.open("w", encoding="ascii") as lines:
-        for _ in range(count):
-            values = [round(chance.gauss(0, 1), 4) for _ in range(made.WIDTH)]
-            [answer] = made.predict(model, [np.asarray(values, dtype=np.float32)])
-            text = json.dumps(values, separators=(",", ":"))
-            lines.write(f"{text}\t{answer['species']}\t{answer['probability']}\n")
+        for _ in range(0, count, TOGETHER):
+            rows = [[round(chance.gauss(0, 1), 4) for _ in range(made.WIDTH)] for _ in range(TOGETHER)]
+            answers = made.predict(model, [np.asarray(row, dtype=np.float32) for row in rows])
+            for row, answer in zip(rows, answers, strict=True):
+                text = json.dumps(row, separators=(",", ":"))
+                lines.write(f"{text}\t{answer['species']}\t{answer['probability']}\n")
 
 
 if __name__ == "__main__":
