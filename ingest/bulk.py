@@ -4,6 +4,7 @@ The ids of its jobs follow from the set's id and their lines, so the set itself 
 however long it is, and a set that is sent again under its id (after a 503, say) runs each of its jobs once.
 """
 
+import array
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -20,7 +21,7 @@ RECORD_BYTES: Final = 512 << 10
 IN_FLIGHT: Final = 16
 """Records awaiting acknowledgement before more of the body is read."""
 
-TOLD: Final = 100
+TOLD: Final = 1000
 """Refused lines that the answer tells of; all are counted."""
 
 
@@ -56,6 +57,8 @@ class Intake:
         """Jobs that Kafka acknowledged."""
         self.refused = 0
         self.problems: list[dict[str, Any]] = []
+        self.without = array.array("I")
+        """Every refused line."""
 
     async def take(self, lines: AsyncIterator[bytes]) -> None:
         """Write every line. Raises KafkaUnavailable or Full as soon as one record was not kept."""
@@ -95,8 +98,14 @@ class Intake:
 
     def _refuse(self, number: int, why: str) -> None:
         self.refused += 1
+        self.without.append(number)
         if len(self.problems) < TOLD:
             self.problems.append({"line": number, "detail": why})
+
+    def reasons(self) -> dict[int, str]:
+        """Why each refused line was, as far as it is known."""
+        known = {problem["line"]: problem["detail"] for problem in self.problems}
+        return {number: known.get(number, "the line is no job of this model") for number in self.without}
 
     async def _flush(self) -> None:
         if not self._record:

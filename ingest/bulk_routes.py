@@ -1,12 +1,14 @@
 """HTTP in: bulk job sets."""
 
+import re
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
 from ingest import accept, bulk, errors, producer
-from results import answers
+from results import answers, bulks
 from wire import access, ids, problems, specs
 
 Key = Annotated[specs.Key, Depends(access.caller)]
@@ -21,6 +23,13 @@ _BODY: Final[dict[str, Any]] = {
     },
 }
 
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,6})", re.IGNORECASE)
+
+DEFAULT_WAIT: Final = 60.0
+"""Seconds that a set's results are waited for when its client wants them streamed and does not say how long."""
+
+MOST_WAIT: Final = 3600.0
+
 router = APIRouter(tags=["jobs"])
 
 
@@ -29,6 +38,11 @@ router = APIRouter(tags=["jobs"])
     status_code=202,
     summary="Submit a bulk job set",
     responses={
+        200: {
+            "description": "With `Accept: application/x-ndjson`: the results, a line each, as they end, for up to "
+            "`Prefer: wait=n` seconds (60 by default, 3600 at most). A refused line's is its problem",
+            "content": {"application/x-ndjson": {}},
+        },
         202: {"description": "Accepted; refused lines are listed, and failed no other"},
         503: {"description": "Kafka did not keep all; send the same set again with ?id=, and each job runs once"},
     },
@@ -78,7 +92,20 @@ async def submit(request: Request, model: str, key: Key, id: str | None = None) 
     if not intake.lines:
         raise problems.Problem(422, "An empty set", 'send one job a line, such as {"input": …}')
     headers = {"Location": f"{own}?lines={intake.lines}"}
+    if bulks.NDJSON in request.headers.get("accept", ""):
+        parsed = ids.parse_bulk(bulk_id)
+        assert parsed is not None  # noqa: S101  made or checked above
+        waited = _waited(request)
+        headers["Preference-Applied"] = f"wait={waited:g}"
+        stream = bulks.stream(kept, endpoint, parsed, intake.lines, wait=waited, refused=intake.reasons())
+        return StreamingResponse(stream, headers=headers, media_type=bulks.NDJSON)
     return Response(msgspec.json.encode(body), status_code=status, headers=headers, media_type="application/json")
+
+
+def _waited(request: Request) -> float:
+    """Seconds that the stream of results may wait for them."""
+    found = _WAIT.search(request.headers.get("prefer", ""))
+    return min(float(found[1]), MOST_WAIT) if found else DEFAULT_WAIT
 
 
 def _named(signer: ids.Signer, endpoint: specs.Endpoint, named: str | None) -> str:

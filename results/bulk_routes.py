@@ -1,26 +1,17 @@
 """HTTP out: what became of a bulk job set. Its jobs' ids follow from the set's id, so nothing is looked up but they."""
 
-import asyncio
 import collections
-from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from results import answers, errors, records, refusals, views
+from results import answers, bulks, errors, records, refusals
 from wire import access, ids, jobs, problems, specs
 
 Key = Annotated[specs.Key, Depends(access.caller)]
 Lines = Annotated[int, Query(ge=1, le=1 << 24, description="How many lines the set has, as its 202 said.")]
-
-CHUNK: Final = 500
-"""Jobs read at once."""
-
-PAUSE: Final = 0.2
-"""Seconds between looks at a chunk that has not ended, while its stream waits: being woken by every batch that ends
-would read the chunk hundreds of times a second."""
 
 router = APIRouter(tags=["jobs"])
 
@@ -32,8 +23,9 @@ async def status(request: Request, model: str, bulk_id: str, key: Key, lines: Li
     kept: answers.Results = request.app.state.results
     counts: collections.Counter[str] = collections.Counter()
     try:
-        for first in range(0, lines, CHUNK):
-            for value in await _values(kept, endpoint, found, first, min(first + CHUNK, lines)):
+        for first in range(0, lines, bulks.CHUNK):
+            members = range(first, min(first + bulks.CHUNK, lines))
+            for value in await bulks.read(kept, endpoint, found, members):
                 counts[records.STATUSES[value[0]] if value is not None else jobs.Status.QUEUED] += 1
     except errors.StoreUnavailable as error:
         raise refusals.away() from error
@@ -53,36 +45,7 @@ async def every(  # noqa: PLR0917  FastAPI calls it by name
     """One job a line, in the order of the set's lines; with `wait`, each as soon as it and those before it ended."""
     endpoint, found = await _set(request, key, model, bulk_id)
     kept: answers.Results = request.app.state.results
-    return StreamingResponse(_stream(kept, endpoint, found, lines, wait), media_type="application/x-ndjson")
-
-
-async def _stream(
-    kept: answers.Results, endpoint: specs.Endpoint, found: ids.JobId, lines: int, wait: float
-) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + wait
-    for first in range(0, lines, CHUNK):
-        last = min(first + CHUNK, lines)
-        values = await _values(kept, endpoint, found, first, last)
-        while loop.time() < until and not all(value is not None and records.is_terminal(value) for value in values):
-            await asyncio.sleep(PAUSE)
-            values = await _values(kept, endpoint, found, first, last)
-        shown = []
-        for line, value in enumerate(values, first):
-            job_id = kept.signer.member(found, line, account_uid=endpoint.account_uid)
-            shown.append(
-                views.queued(job_id, endpoint.model, found.issued_ms)
-                if value is None
-                else views.job(job_id, endpoint.model, records.decode(value), ours=True)
-            )
-        yield b"\n".join(shown) + b"\n"
-
-
-async def _values(
-    kept: answers.Results, endpoint: specs.Endpoint, found: ids.JobId, first: int, last: int
-) -> list[bytes | None]:
-    members = [kept.signer.member(found, line, account_uid=endpoint.account_uid) for line in range(first, last)]
-    return await kept.store.values(endpoint.account, endpoint.model, members)
+    return StreamingResponse(bulks.stream(kept, endpoint, found, lines, wait=wait), media_type=bulks.NDJSON)
 
 
 async def _set(request: Request, key: specs.Key, model: str, bulk_id: str) -> tuple[specs.Endpoint, ids.JobId]:

@@ -1,4 +1,4 @@
-"""`panini submit` and `panini job`."""
+"""`panini submit`, `job`, `cancel` and `events`."""
 
 import pathlib
 from typing import Any
@@ -55,6 +55,50 @@ def job(id_: str, model: str | None, wait: float, output: pathlib.Path | None, *
     """Show the job ID."""
     with session.connected() as panini:
         _tell(panini.job(id_, model=model, wait=wait), output, as_json=as_json)
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@click.option("--model", help="The job's model: needed where the id is your own.")
+@show.json_option
+def cancel(id_: str, model: str | None, *, as_json: bool) -> None:
+    """Cancel the job ID: queued, it never starts; running, it ends. One that had ended stays as it is."""
+    with session.connected() as panini:
+        found = panini.cancel(id_, model=model)
+    if as_json:
+        show.document(found.document)
+    else:
+        _for_people(found, shown=False)
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@click.option("--model", help="The job's model: needed where the id is your own.")
+@show.json_option
+def events(id_: str, model: str | None, *, as_json: bool) -> None:
+    """Show what happens to the job ID, as it happens, until it ends."""
+    last = None
+    with session.connected() as panini:
+        for event in panini.events(id_, model=model):
+            last = event
+            if as_json:
+                show.document({"number": event.number, "event": event.name, "data": event.data})
+            else:
+                click.echo(f"{event.number:>4}  {event.name:<9} {_words(event)}")
+    if last is not None and last.name == "ended" and last.data.get("status") != "succeeded":
+        raise errors.Failed(f"job {id_} {last.data.get('status')}")
+
+
+def _words(event: client.JobEvent) -> str:
+    """An event's data for people, on one line."""
+    data = event.data
+    if event.name == "progress":
+        return f"{data.get('fraction', 0):.0%}  {data.get('text', '')}"
+    if event.name == "ended":
+        return str(data.get("status"))
+    if event.name == "output":
+        return show.pretty(data.get("output")).replace("\n", " ")[:200]
+    return ""
 
 
 def _tell(found: client.Job, output: pathlib.Path | None, *, as_json: bool) -> None:

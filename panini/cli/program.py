@@ -24,6 +24,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "remove": ("models", "Remove a model, its versions and its topics."),
     "submit": ("jobs", "Submit a job."),
     "job": ("jobs", "Show a job, or wait for its end."),
+    "cancel": ("jobs", "Cancel a job."),
+    "events": ("jobs", "Show what happens to a job until it ends."),
     "serve": ("processes", "Run one HTTP service, or all of them."),
     "worker": ("processes", "Run a worker of one model."),
     "scaler": ("processes", "Keep the workers of every model on Kubernetes."),

@@ -10,7 +10,8 @@ Nothing here knows Kafka or Redis.
 
 from panini.client import errors
 from panini.client.asynchronous import AsyncClient, AsyncJob
+from panini.client.events import JobEvent
 from panini.client.records import Line, Model, Version
 from panini.client.sync import Client, Job
 
-__all__ = ["AsyncClient", "AsyncJob", "Client", "Job", "Line", "Model", "Version", "errors"]
+__all__ = ["AsyncClient", "AsyncJob", "Client", "Job", "JobEvent", "Line", "Model", "Version", "errors"]

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from panini.client import address, calls, deploying, errors, exchange, http, logs, outcomes, records
+from panini.client import address, calls, deploying, errors, events, exchange, http, logs, outcomes, records, sets
 from wire import jobs
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class AsyncJob(records.Job):
 
     async def cancel(self) -> "AsyncJob":
         """Cancel it; the job as it stands then."""
-        return await self.client.cancel(self.id)
+        return await self.client.cancel(self.id, model=self.model or None)
 
 
 class AsyncClient:
@@ -97,13 +97,23 @@ class AsyncClient:
         return self._job(await self._run(calls.submit(self._options, model, input, words, wait)), model)
 
     async def submit_many(
-        self, model: str, inputs: Iterable[Any], *, concurrency: int = 16, **words: Unpack[calls.Words]
+        self, model: str, inputs: Iterable[Any], *, concurrency: int | None = None, **words: Unpack[calls.Words]
     ) -> list[AsyncJob]:
-        """Submit many jobs, `concurrency` at a time; the jobs in the order of their inputs.
+        """Submit many jobs; the jobs in the order of their inputs.
+
+        They go as bulk sets, which is fast and never delays interactive jobs; with `concurrency` one by one instead,
+        so many at a time, among the interactive ones.
 
         Raises:
             PartlySubmitted: some were not accepted; it holds those that were.
         """
+        if concurrency is None:
+            return outcomes.all_submitted(
+                [
+                    found if isinstance(found, errors.ClientError) else self._job(found, model)
+                    for found in await self._run(sets.submit(self._options, model, inputs, words))
+                ]
+            )
         free = asyncio.Semaphore(max(1, concurrency))
 
         async def one(item: Any) -> AsyncJob:
@@ -136,9 +146,19 @@ class AsyncClient:
             if not cursor:
                 return
 
-    async def cancel(self, id: str) -> AsyncJob:  # noqa: A002 - the API's word
-        """Cancel a job; the job as it stands then."""
-        return self._job(await self._run(calls.cancel(self._options, id)), None)
+    async def cancel(self, id: str, *, model: str | None = None) -> AsyncJob:  # noqa: A002 - the API's word
+        """Cancel a job; the job as it stands then. An id of your own needs its `model`."""
+        return self._job(await self._run(calls.cancel(self._options, id, model)), model)
+
+    def events(
+        self,
+        id: str,  # noqa: A002 - the API's word
+        *,
+        model: str | None = None,
+        after: int = 0,
+    ) -> AsyncIterator[events.JobEvent]:
+        """A job's events as they happen, until it ends; after number `after`. An id of your own needs its `model`."""
+        return self._follow(events.Follow(id, model, after=after))
 
     async def models(self) -> list[records.Model]:
         """The account's models."""
@@ -229,7 +249,7 @@ class AsyncClient:
         except httpx.RequestError as error:
             raise http.unreachable(error, self.address) from error
 
-    async def _follow(self, watch: logs.Follow) -> AsyncGenerator[records.Line, None]:
+    async def _follow(self, watch: logs.Watch[T]) -> AsyncGenerator[T, None]:
         while not watch.ended:
             request = watch.request()
             await asyncio.sleep(request.pause)

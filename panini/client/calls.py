@@ -105,9 +105,10 @@ def finished(options: Options, job_id: str, model: str | None, timeout: float | 
             pause = max(0.0, min(pause, ends - options.clock()))
 
 
-def cancel(options: Options, job_id: str) -> exchange.Flow[dict[str, Any]]:
-    """Cancel a job; its document."""
-    request = exchange.Request(method="POST", path=exchange.path("jobs", job_id, "cancel"), repeatable=True)
+def cancel(options: Options, job_id: str, model: str | None) -> exchange.Flow[dict[str, Any]]:
+    """Cancel a job; its document. An id of the client's own needs its model."""
+    place = ("jobs", job_id) if model is None else ("models", model, "jobs", job_id)
+    request = exchange.Request(method="POST", path=exchange.path(*place, "cancel"), repeatable=True)
     return _object((yield from exchange.send(request, options.retries)))
 
 

@@ -61,8 +61,8 @@ def path(*parts: str | int) -> str:
     return "/v1/" + "/".join(part.replace(".", "%2E") if part in {".", ".."} else part for part in quoted)
 
 
-def send(request: Request, retries: int) -> Flow[Reply]:
-    """The reply to `request`, a success. Retried where that is safe, up to `retries` times.
+def send(request: Request, retries: int, *, allowed: int = 0) -> Flow[Reply]:
+    """The reply to `request`, a success or of the status `allowed`. Retried where that is safe, up to `retries` times.
 
     Safe is what surely was not seen, and what is repeatable. A 503 is retried likewise; for a new job with the id that
     the 503 names.
@@ -79,7 +79,7 @@ def send(request: Request, retries: int) -> Flow[Reply]:
                 raise
             request = dataclasses.replace(request, pause=_pause(attempt))
             continue
-        if reply.status < 300:
+        if reply.status < 300 or reply.status == allowed:
             return reply
         problem = refusal(reply)
         following = None if last else _again(request, problem, attempt)

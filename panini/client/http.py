@@ -54,7 +54,7 @@ def reply(response: httpx.Response) -> exchange.Reply:
 def check_stream(response: httpx.Response) -> None:
     """Whether the answer is an event stream. Raises NotUnderstood."""
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
-        raise errors.NotUnderstood("the log does not come as an event stream; does the address lead to Panini's API?")
+        raise errors.NotUnderstood("it does not come as an event stream; does the address lead to Panini's API?")
 
 
 def unreachable(error: httpx.RequestError, place: address.Address) -> errors.Unreachable:

@@ -3,11 +3,13 @@
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from panini.client import calls, errors, exchange, records
+
+T_co = TypeVar("T_co", covariant=True)
 
 LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
@@ -67,6 +69,27 @@ class Parser:
         event = Event(name=self._name or "message", data="\n".join(self._data), id=self._id) if self._data else None
         self._name, self._data = "", []
         return event
+
+
+class Watch(Protocol[T_co]):
+    """A stream of events that is followed: what the clients carry."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no more to come."""
+        ...
+
+    def request(self) -> exchange.Request:
+        """What to ask for next."""
+        ...
+
+    def feed(self, piece: bytes) -> Iterator[T_co]:
+        """Take what arrived."""
+        ...
+
+    def lost(self, error: errors.Unreachable | errors.Unavailable | None = None) -> None:
+        """The connection ended early."""
+        ...
 
 
 class Follow:

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from panini.client import address, calls, deploying, errors, exchange, http, logs, outcomes, records
+from panini.client import address, calls, deploying, errors, events, exchange, http, logs, outcomes, records, sets
 from wire import jobs
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Job(records.Job):
 
     def cancel(self) -> "Job":
         """Cancel it; the job as it stands then."""
-        return self.client.cancel(self.id)
+        return self.client.cancel(self.id, model=self.model or None)
 
 
 class Client:
@@ -98,13 +98,23 @@ class Client:
         return self._job(self._run(calls.submit(self._options, model, input, words, wait)), model)
 
     def submit_many(
-        self, model: str, inputs: Iterable[Any], *, concurrency: int = 16, **words: Unpack[calls.Words]
+        self, model: str, inputs: Iterable[Any], *, concurrency: int | None = None, **words: Unpack[calls.Words]
     ) -> list[Job]:
-        """Submit many jobs, `concurrency` at a time; the jobs in the order of their inputs.
+        """Submit many jobs; the jobs in the order of their inputs.
+
+        They go as bulk sets, which is fast and never delays interactive jobs; with `concurrency` one by one instead,
+        so many at a time, among the interactive ones.
 
         Raises:
             PartlySubmitted: some were not accepted; it holds those that were.
         """
+        if concurrency is None:
+            return outcomes.all_submitted(
+                [
+                    found if isinstance(found, errors.ClientError) else self._job(found, model)
+                    for found in self._run(sets.submit(self._options, model, inputs, words))
+                ]
+            )
         with concurrent.futures.ThreadPoolExecutor(max(1, concurrency)) as pool:
             waiting = [pool.submit(self.submit, model, item, **words) for item in inputs]
         return outcomes.all_submitted([item.exception() or item.result() for item in waiting])
@@ -132,9 +142,19 @@ class Client:
             if not cursor:
                 return
 
-    def cancel(self, id: str) -> Job:  # noqa: A002 - the API's word
-        """Cancel a job; the job as it stands then."""
-        return self._job(self._run(calls.cancel(self._options, id)), None)
+    def cancel(self, id: str, *, model: str | None = None) -> Job:  # noqa: A002 - the API's word
+        """Cancel a job; the job as it stands then. An id of your own needs its `model`."""
+        return self._job(self._run(calls.cancel(self._options, id, model)), model)
+
+    def events(
+        self,
+        id: str,  # noqa: A002 - the API's word
+        *,
+        model: str | None = None,
+        after: int = 0,
+    ) -> Iterator[events.JobEvent]:
+        """A job's events as they happen, until it ends; after number `after`. An id of your own needs its `model`."""
+        return self._follow(events.Follow(id, model, after=after))
 
     def models(self) -> list[records.Model]:
         """The account's models."""
@@ -225,7 +245,7 @@ class Client:
         except httpx.RequestError as error:
             raise http.unreachable(error, self.address) from error
 
-    def _follow(self, watch: logs.Follow) -> Iterator[records.Line]:
+    def _follow(self, watch: logs.Watch[T]) -> Iterator[T]:
         while not watch.ended:
             request = watch.request()
             time.sleep(request.pause)

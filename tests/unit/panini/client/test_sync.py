@@ -194,6 +194,101 @@ def test_submit_many_says_which_were_accepted(
     assert [job and job.id for job in raised.value.jobs] == ["j_1", None]
 
 
+def ndjson(*documents: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, content="".join(json.dumps(one) + "\n" for one in documents))
+
+
+def a_set(lines: int, *refused: int) -> httpx.Response:
+    told = [{"line": line, "detail": f"line {line} is no job"} for line in refused]
+    answer = {"id": "b_1", "lines": lines, "accepted": lines - len(refused), "refused": len(refused), "problems": told}
+    return httpx.Response(202, json=answer)
+
+
+def test_many_jobs_go_as_a_set(panini_client: client.Client, api: Any, a_job: Any) -> None:
+    api.prepared = [a_set(3), ndjson(*[a_job("queued") | {"id": f"j_{n}"} for n in range(3)])]
+
+    jobs = panini_client.submit_many("iris", iter([1, 2, 3]), timeout=5)
+
+    assert [job.id for job in jobs] == ["j_0", "j_1", "j_2"]
+    post, get = api.seen
+    assert (post.method, post.url.path) == ("POST", "/v1/models/iris/bulk")
+    assert [json.loads(line) for line in post.content.splitlines()] == [{"input": n, "timeout": 5} for n in (1, 2, 3)]
+    assert (get.url.path, get.url.params["lines"]) == ("/v1/models/iris/bulk/b_1/results", "3")
+
+
+def test_a_large_set_is_several_requests(panini_client: client.Client, api: Any, a_job: Any) -> None:
+    def answer(count: int) -> list[httpx.Response]:
+        return [a_set(count), ndjson(*[a_job("queued")] * count)]
+
+    api.prepared = [*answer(1000), *answer(1000), *answer(5)]
+
+    assert len(panini_client.submit_many("iris", range(2005))) == 2005
+    assert [len(request.content.splitlines()) for request in api.seen if request.method == "POST"] == [1000, 1000, 5]
+    assert panini_client.submit_many("iris", []) == []
+
+
+def test_refused_lines_of_a_set_are_told(panini_client: client.Client, api: Any, a_job: Any) -> None:
+    api.prepared = [a_set(2, 0), ndjson(a_job("queued"), a_job("queued") | {"id": "j_2"})]
+
+    with pytest.raises(client.errors.PartlySubmitted, match=r"1 of 2 jobs were accepted.*line 0 is no job") as raised:
+        panini_client.submit_many("iris", [1, 2])
+
+    assert [job and job.id for job in raised.value.jobs] == [None, "j_2"]
+
+
+def test_a_set_that_kafka_did_not_keep_is_sent_again_under_its_id(
+    panini_client: client.Client, api: Any, a_job: Any, problems: Any
+) -> None:
+    api.prepared = [problems(503, "Kafka did not keep all", "again", id="b_9"), a_set(1), ndjson(a_job("queued"))]
+
+    assert [job.id for job in panini_client.submit_many("iris", [1])] == ["j_1"]
+    assert [request.url.params.get("id") for request in api.seen[:2]] == [None, "b_9"]
+
+
+def test_a_set_whose_answer_is_lost_is_told_with_those_before(
+    panini_client: client.Client, api: Any, a_job: Any
+) -> None:
+    api.prepared = [a_set(1000), ndjson(*[a_job("queued")] * 1000), httpx.ReadError("gone")]
+
+    with pytest.raises(client.errors.PartlySubmitted, match="1000 of 2500 jobs were accepted"):
+        panini_client.submit_many("iris", range(2500))
+
+    with pytest.raises(client.errors.InvalidInput, match="one job's"):
+        panini_client.submit_many("iris", [1], idempotency_key="k")
+
+
+def stream(*events: str, status: int = 200) -> httpx.Response:
+    return httpx.Response(
+        status, content="".join(events).encode(), headers={"content-type": "text/event-stream; charset=utf-8"}
+    )
+
+
+def test_events_are_followed_over_lost_connections(panini_client: client.Client, api: Any) -> None:
+    api.prepared = [
+        stream('id: 1\nevent: queued\ndata: {"id": "j_1"}\n\n', ": still here\n\n"),
+        httpx.ConnectError("away"),
+        stream('id: 2\nevent: started\ndata: {}\n\nid: 3\nevent: ended\ndata: {"status": "succeeded"}\n\n'),
+    ]
+
+    found = list(panini_client.events("j_1"))
+
+    assert [(event.number, event.name) for event in found] == [(1, "queued"), (2, "started"), (3, "ended")]
+    assert found[-1].data == {"status": "succeeded"}
+    assert [request.headers.get("last-event-id") for request in api.seen] == [None, "1", "1"]
+    assert api.seen[0].url.path == "/v1/jobs/j_1/events"
+
+
+def test_cancel_by_an_id_of_ones_own(panini_client: client.Client, api: Any, a_job: Any) -> None:
+    api.prepared = [httpx.Response(200, json=a_job("canceled")), httpx.Response(200, json=a_job("canceled"))]
+
+    panini_client.cancel("order-1", model="iris").cancel()
+
+    assert [request.url.path for request in api.seen] == [
+        "/v1/models/iris/jobs/order-1/cancel",
+        "/v1/models/iris/jobs/j_1/cancel",
+    ]
+
+
 def test_rollback_and_remove(panini_client: client.Client, api: Any) -> None:
     api.prepared = [httpx.Response(200, json={"model": "iris", "live": 1}), httpx.Response(204)]
 
