@@ -104,6 +104,18 @@ class Backend:
         answer = await self._ask("POST", f"{_model(model)}/jobs", content=body, headers=headers, timeout=TIMEOUT + wait)
         return _decode(answer.content, records.Job)
 
+    async def deliveries(self, job_id: str, model: str) -> list[records.Delivery]:
+        """What became of a job's webhooks."""
+        return (await self._get(f"{job_address(job_id, model)}/deliveries", records.Deliveries)).deliveries
+
+    async def redeliver(self, job_id: str, model: str) -> None:
+        """Begin a new round of tries of a job's webhook."""
+        await self._ask("POST", f"{job_address(job_id, model)}/redeliver")
+
+    async def cancel(self, job_id: str, model: str) -> None:
+        """Cancel a job."""
+        await self._ask("POST", f"{job_address(job_id, model)}/cancel")
+
     async def document(self, path: str) -> httpx.Response:
         """The API's own answer, whole."""
         return await self._ask("GET", path)

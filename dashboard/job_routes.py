@@ -1,13 +1,14 @@
 """Lists of jobs, one job's page, and what it left."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from dashboard import backend, errors, eventstream, guards, jobviews, live, records, subjects
+from dashboard import backend, errors, eventstream, guards, jobviews, live, records, sessions, subjects
 from wire import jobs, names
 
 router = APIRouter(route_class=guards.Page)
@@ -73,13 +74,13 @@ async def _changes(visitor: guards.Visitor, model: str, status: str | None) -> A
 @router.get("/jobs/{job_id}")
 async def job(visitor: guards.Member, job_id: str) -> Response:
     """A job with an id that Panini made."""
-    return _job_page(visitor, await _find(visitor, job_id, None))
+    return await _job_page(visitor, await _find(visitor, job_id, None))
 
 
 @router.get("/models/{model}/jobs/{job_id}")
 async def job_of_model(visitor: guards.Member, model: str, job_id: str) -> Response:
     """A job by any id."""
-    return _job_page(visitor, await _find(visitor, job_id, model))
+    return await _job_page(visitor, await _find(visitor, job_id, model))
 
 
 @router.get("/jobs/{job_id}/events")
@@ -104,6 +105,29 @@ async def _until_ended(visitor: guards.Visitor, job_id: str, model: str | None) 
         if found.status != told:
             told = found.status
             yield eventstream.Event(name="status", data=visitor.site.pages.macro("_parts.html", "status", told))
+
+
+@router.post("/models/{model}/jobs/{job_id}/redeliver")
+async def redeliver(visitor: guards.Member, model: str, job_id: str) -> Response:
+    """Begin a new round of tries of the job's webhook."""
+    return await _asked(visitor, model, job_id, visitor.api.redeliver, "The webhook is called again.")
+
+
+@router.post("/models/{model}/jobs/{job_id}/cancel")
+async def cancel(visitor: guards.Member, model: str, job_id: str) -> Response:
+    """Cancel the job; one that has ended stays as it is."""
+    return await _asked(visitor, model, job_id, visitor.api.cancel, "Cancel was asked: it ends within 2 s.")
+
+
+async def _asked(
+    visitor: guards.Visitor, model: str, job_id: str, ask: Callable[[str, str], Awaitable[None]], words: str
+) -> Response:
+    flash = sessions.Flash(text=words)
+    try:
+        await ask(_legal(job_id), model)
+    except errors.ApiRefused as error:
+        flash = sessions.Flash(kind="bad", text="That did not work.", detail=error.detail)
+    return visitor.go(f"/models/{model}/jobs/{job_id}", flash)
 
 
 @router.get("/jobs/{job_id}/{part}")
@@ -153,5 +177,9 @@ def _status(text: str) -> str | None:
     return text if text in STATUSES else None
 
 
-def _job_page(visitor: guards.Visitor, found: records.Job) -> Response:
-    return visitor.page("job.html", job=found)
+async def _job_page(visitor: guards.Visitor, found: records.Job) -> Response:
+    deliveries = []
+    if found.terminal:
+        with contextlib.suppress(errors.ApiRefused):  # the rest of the page stays
+            deliveries = await visitor.api.deliveries(found.id, found.model)
+    return visitor.page("job.html", job=found, deliveries=deliveries)

@@ -190,3 +190,29 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str = ""
     file: str | None = None
     line: int | None = None
+
+
+class Try(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of a webhook."""
+
+    number: int
+    at: str
+    duration_ms: float = 0
+    status_code: int | None = None
+    error: str | None = None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A job's end on its way to a webhook."""
+
+    url: str
+    state: str
+    """pending, delivered, failed or disabled."""
+    next_at: str | None = None
+    tries: list[Try] = []
+
+
+class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
+    """A job's webhooks."""
+
+    deliveries: list[Delivery]

@@ -76,6 +76,7 @@ class Api:
     def __init__(self) -> None:
         self.versions: dict[str, list[dict[str, Any]]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.deliveries: dict[str, list[dict[str, Any]]] = {}
         self.keys = [{"id": "key_1", "name": "first", "last_four": "test", "created_at": NOW}]
         self.log = list(LOG)
         self.environ: dict[str, str] = {}
@@ -101,8 +102,13 @@ class Api:
             ("POST", r"/v1/models/([^/]+)/jobs", self._submit),
             ("GET", r"/v1/jobs/([^/]+)", self._job),
             ("GET", r"/v1/models/[^/]+/jobs/([^/]+)", self._job),
+            ("GET", r"/v1/models/[^/]+/jobs/([^/]+)/deliveries", self._deliveries),
+            ("POST", r"/v1/models/[^/]+/jobs/([^/]+)/(redeliver|cancel)", lambda _, job_id, what: _json({}, 202)),
             ("GET", r"/v1/jobs/([^/]+)/output", lambda _, job_id: _json(self.jobs[job_id]["output"])),
         ]
+
+    def _deliveries(self, _: httpx.Request, job_id: str) -> Answer:
+        return _json({"deliveries": self.deliveries.get(job_id, [])})
 
     def transport(self) -> httpx.MockTransport:
         """For httpx."""

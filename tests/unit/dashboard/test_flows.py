@@ -198,6 +198,32 @@ async def test_an_ended_job_ends_its_stream(visitor: httpx.AsyncClient, api: kit
     assert "event: ended\ndata: succeeded\n\n" in text
 
 
+async def test_a_jobs_webhook_is_shown_with_its_tries_and_delivered_again(
+    visitor: httpx.AsyncClient, api: kit.Api
+) -> None:
+    # Given a job whose webhook failed once, with words of a stranger in it
+    api.jobs["j_1"] = kit.job("j_1")
+    failed = {"number": 1, "at": kit.NOW, "duration_ms": 31, "status_code": 500, "error": "answered <b>500</b>"}
+    api.deliveries["j_1"] = [
+        {"url": "https://example.com/hook", "state": "pending", "next_at": kit.NOW, "tries": [failed]}
+    ]
+    # When its page is opened
+    page = (await visitor.get("/jobs/j_1")).text
+    # Then the try is there, escaped, and one button away from another
+    assert "https://example.com/hook" in page
+    assert "answered &lt;b&gt;500" in page
+    answer = await visitor.post("/models/iris/jobs/j_1/redeliver")
+    assert answer.status_code == 303
+    assert str(api.calls[-1].url.path).endswith("/jobs/j_1/redeliver")
+
+
+async def test_a_job_that_has_not_ended_can_be_canceled_from_its_page(visitor: httpx.AsyncClient, api: kit.Api) -> None:
+    api.jobs["j_1"] = kit.job("j_1", status="running", output=None, completed_at=None)
+    assert "Cancel this job" in (await visitor.get("/jobs/j_1")).text
+    await visitor.post("/models/iris/jobs/j_1/cancel")
+    assert str(api.calls[-1].url.path).endswith("/jobs/j_1/cancel")
+
+
 async def test_an_output_is_never_a_page(visitor: httpx.AsyncClient, api: kit.Api) -> None:
     api.jobs["j_1"] = kit.job("j_1")
     html = httpx.Response(200, text="<script>alert(1)</script>", headers={"content-type": "text/html"})
