@@ -112,7 +112,7 @@ async def main(given: argparse.Namespace) -> int:
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "seed": given.seed,
-            "rounds": given.rounds,
+            "of_rounds": given.rounds,
         }
         tables.keep(DOCS / "performance.json", name, about | kept)
         tables.insert(DOCS / "performance.md", name, text)
