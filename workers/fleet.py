@@ -154,7 +154,7 @@ class Fleet:
             runner.cancel(canceled)
         inputs, ids = [bytes(one.input) for one in work], [one.id for one in work]
         timeout = min((one.timeout for one in work if one.timeout is not None), default=options.timeout)
-        together, ran = loaded.together() and len(work) > 1, None
+        together, ran = loaded.together(), None
         loaded.pace.begin(len(work), together=together)
         try:
             if loaded.trials is not None:

@@ -11,23 +11,24 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from results import errors as store_errors
 from results import protocol, records
 from wire import jobs as words
 from wire import metrics, names, specs
 from workers import (
     batching,
-    bisect,
+    cancels,
     ends,
     fleet,
     jobs,
     lanes,
     outcomes,
     parking,
+    persisting,
     postponing,
+    predicting,
     replies,
     retry,
     saying,
@@ -40,11 +41,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FRUITLESS: Final = 3
-"""Runs in a row, with no other batch on its way, that began nothing of a batch, after which it is given up as lost."""
-
 _RUN: Final = protocol.Verdict.RUN
-_CANCELED: Final = outcomes.Lost(words.ErrorType.CRASHED, "canceled", began=False)
 
 
 class Pipeline:
@@ -76,9 +73,9 @@ class Pipeline:
         self._saying = heard
         self._replies = reply
         self._running: dict[str, jobs.Job] = {}
+        self.cancels = cancels.Cancels(model=model, store=store, versions=versions, running=self._running)
         self._predicting = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watching: set[asyncio.Task[None]] = set()
         self._hurried = asyncio.Event()
         self._draining = False
         self.failed: BaseException | None = None
@@ -228,39 +225,6 @@ class Pipeline:
         job = self._running.get(job_id)
         return job.claimed.token if job is not None and job.claimed is not None else None
 
-    # -- cancel ------------------------------------------------------------------------------------------------
-
-    def cancel(self, job_id: str) -> None:
-        """A client asked to cancel a job; nothing happens where it does not run here."""
-        job = self._running.get(job_id)
-        if job is None or job.canceled:
-            return
-        job.canceled = True
-        if job.claimed is not None:
-            self._start_canceling(job)
-
-    async def look_for_cancels(self) -> None:
-        """Find the cancels that were asked while nobody listened. Raises StoreUnavailable."""
-        model, asked = self._model(), [*self._running]
-        for job_id, found in zip(asked, await self._store.fetch_many(model.account, model.model, asked), strict=True):
-            if found is not None and found.cancel_asked and not found.terminal:
-                self.cancel(job_id)
-
-    def _start_canceling(self, job: jobs.Job) -> None:
-        job.canceling = asyncio.create_task(self._cancel(job))
-
-    async def _cancel(self, job: jobs.Job) -> None:
-        """End it as canceled, then see that its runner does not work for nothing."""
-        claim, model, now = job.claimed, self._model(), _now_ms()
-        assert claim is not None  # noqa: S101  only claimed jobs come here
-        end = ends.canceled(job, claim.token, model=model, now=now)
-        stored = await _persist(lambda: self._store.finish(model.account, model.model, [end]))
-        if stored[0]:
-            metrics.JOBS_ENDED.labels("canceled").inc()
-            watching = asyncio.create_task(self._versions.cancel(claim.version, job.id))
-            self._watching.add(watching)
-            watching.add_done_callback(self._watching.discard)
-
     # -- one batch ---------------------------------------------------------------------------------------------
 
     async def _batch(self, lane: lanes.Lane, version: int, batch: list[jobs.Job]) -> None:
@@ -271,8 +235,7 @@ class Pipeline:
             run = [_Claim(job, got) for job, got in zip(batch, claimed, strict=True) if got.verdict is _RUN]
             for job, got in run:
                 job.claimed, job.started_at = got, claimed_at
-                if job.canceled:  # asked while the claim was on its way
-                    self._start_canceling(job)
+                self.cancels.claimed(job)
             for number, group in _groups(run):
                 later += await self._predict_and_finish(lane, number, group)
             for job in batch:
@@ -314,7 +277,7 @@ class Pipeline:
             )
             for job in batch
         ]
-        return await _persist(
+        return await persisting.stored(
             lambda: self._store.claim(model.account, model.model, requests, now_ms=now, keep_ms=model.keep * 1000)
         )
 
@@ -327,7 +290,9 @@ class Pipeline:
         async with self._waiting.turn(lane):
             self._predicting += 1
             try:
-                answers, predict_ms = await self._predict(version, [claim.job for claim in group])
+                answers, predict_ms = await predicting.predict(
+                    self._versions, version, [claim.job for claim in group], lonely=lambda: self._predicting == 1
+                )
             finally:
                 self._predicting -= 1
         again = self._again(version, group, answers)
@@ -345,7 +310,7 @@ class Pipeline:
         ]
         if self._saying is not None and self._saying.pending:
             await self._saying.flush()
-        stored = await _persist(lambda: self._store.finish(model.account, model.model, ended))
+        stored = await persisting.stored(lambda: self._store.finish(model.account, model.model, ended))
         if not all(stored):
             metrics.JOBS_FENCED.inc(stored.count(False))
             log.info("%d answers came after another worker's; the first stands", stored.count(False))
@@ -373,37 +338,11 @@ class Pipeline:
         model = self._model()
         claims = [claim for claim in group if claim.job in again]
         given = [ends.postponed(job, got, again[job]) for job, got in claims]
-        stored = await _persist(lambda: self._store.postpone(model.account, model.model, given))
+        stored = await persisting.stored(lambda: self._store.postpone(model.account, model.model, given))
         metrics.JOBS_POSTPONED.inc(stored.count(True))
         return [
             postponing.Later(claim.job, again[claim.job]) for claim, mine in zip(claims, stored, strict=True) if mine
         ]
-
-    async def _predict(self, version: int, batch: list[jobs.Job]) -> tuple[list[outcomes.Outcome], float]:
-        """An outcome for every job; an input that fails its batch is found by running parts of it again."""
-        answers: dict[str, outcomes.Outcome] = {}
-        alike: dict[float | None, list[jobs.Job]] = {}
-        for job in batch:
-            if job.envelope is None:
-                metrics.RECORDS_INVALID.inc()
-                answers[job.id] = outcomes.Failure(words.ErrorType.INVALID_INPUT, job.invalid or "no job")
-            else:
-                alike.setdefault(job.timeout, []).append(job)
-        groups = list(alike.values())  # apart by timeout, so that nobody is held to a neighbour's shorter one
-        spent, fruitless = 0.0, 0
-        while groups:
-            group = [job for job in groups.pop(0) if not job.canceled]
-            if not group:
-                continue
-            ran = await self._versions.run(version, [_work(job) for job in group])
-            spent += ran.predict_ms
-            if ran.asked:  # killed for a canceled job: the others run again, whatever they had begun
-                groups.insert(0, unfinished(group, ran, stopped=True, answers=answers))
-                continue
-            fruitless = fruitless + 1 if _none_began(ran) and self._predicting == 1 else 0
-            unanswered = unfinished(group, ran, final=fruitless >= FRUITLESS, answers=answers)
-            groups[:0] = bisect.split(unanswered, together=ran.batch_error is not None or _all_began(ran))
-        return [_CANCELED if job.canceled else answers[job.id] for job in batch], spent
 
     def _end(self, job: jobs.Job) -> None:
         job.record.remaining -= 1
@@ -416,35 +355,6 @@ class _Claim(NamedTuple):
     got: protocol.Claimed
 
 
-def unfinished(
-    group: list[jobs.Job],
-    ran: outcomes.Ran,
-    *,
-    answers: dict[str, outcomes.Outcome],
-    final: bool = False,
-    stopped: bool = False,
-) -> list[jobs.Job]:
-    """Put the outcomes that stand into `answers`; the jobs that must run again are returned, canceled ones never.
-
-    An input that was alone in its call when the runner ended, or when the call raised, is the guilty one, unless we
-    `stopped` the runner ourselves.
-    """
-    again = []
-    for job, outcome in zip(group, ran.outcomes, strict=True):
-        if job.canceled:
-            continue
-        if stopped and isinstance(outcome, outcomes.Lost):
-            again.append(job)
-            continue
-        shared = len(group) > 1 and (ran.batch_error is not None or isinstance(outcome, outcomes.Lost))
-        innocent = isinstance(outcome, outcomes.Lost) and not outcome.began
-        if (shared or innocent) and not final:
-            again.append(job)
-        else:
-            answers[job.id] = outcome
-    return again
-
-
 def _groups(run: list[_Claim]) -> list[tuple[int, list[_Claim]]]:
     """Claims by the version recorded for them; one whose earlier start was lost with its worker goes alone."""
     together: dict[int, list[_Claim]] = {}
@@ -455,34 +365,6 @@ def _groups(run: list[_Claim]) -> list[tuple[int, list[_Claim]]]:
         else:
             together.setdefault(claim.got.version, []).append(claim)
     return [*together.items(), *alone]
-
-
-def _all_began(ran: outcomes.Ran) -> bool:
-    lost = [outcome for outcome in ran.outcomes if isinstance(outcome, outcomes.Lost)]
-    return len(lost) > 1 and all(outcome.began for outcome in lost)
-
-
-def _none_began(ran: outcomes.Ran) -> bool:
-    return all(isinstance(outcome, outcomes.Lost) and not outcome.began for outcome in ran.outcomes)
-
-
-def _work(job: jobs.Job) -> fleet.Work:
-    content = job.envelope
-    assert content is not None  # noqa: S101  jobs without an envelope were answered before
-    return fleet.Work(id=job.id, input=content.input, timeout=job.timeout, canceled=lambda: job.canceled)
-
-
-async def _persist(call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a store's call until it succeeds: an answer that cannot be stored is neither dropped nor acknowledged."""
-    delay = 0.05
-    while True:
-        try:
-            return await call()
-        except store_errors.StoreUnavailable as error:
-            metrics.STORE_AWAY.inc()
-            log.warning("the store is away, the batch waits for it: %s", error)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 1.0)
 
 
 def _now_ms() -> int:

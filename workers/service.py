@@ -100,7 +100,7 @@ class Worker:
             reply=replies.Replies(store.Store(self._link), self._producer, self._model),
         )
         self._control = control.Control(
-            self._link, account, model, cancel=self._pipeline.cancel, look=self._pipeline.look_for_cancels
+            self._link, account, model, cancel=self._pipeline.cancels.ask, look=self._pipeline.cancels.look
         )
         self._source = source.Source(
             connections=connections,

@@ -21,7 +21,9 @@ OVERHEAD: Final = 0.0012
 """Seconds that a batch costs beside the runner (claim, store): what makes tiny batches of fast models poor."""
 FADE: Final = 0.2
 """Weight of the newest time of a size."""
-AGAIN: Final = 100
+SOONER: Final = 0.5
+"""The same for a time below what was known: one slow batch (a first call, a busy machine) is soon forgotten."""
+AGAIN: Final = 25
 """Batches, of which one may be twice as large as the knee and one half as large, so that a change is noticed."""
 STEPS: Final = 11
 """Powers of two that are kept apart: 1, 2, 3-4, 5-8, … 513-1024."""
@@ -49,7 +51,8 @@ class Sizes:
             self._largest = max(self._largest, size)
         else:
             self._sizes[step] += FADE * (size - self._sizes[step])
-            self._times[step] += FADE * (seconds - self._times[step])
+            weight = SOONER if seconds < self._times[step] else FADE
+            self._times[step] += weight * (seconds - self._times[step])
             self._largest = max(self._largest, size)
         self._count += 1
         if self._count & 7 == 0 or self._count < 16:

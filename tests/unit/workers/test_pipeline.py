@@ -225,7 +225,7 @@ async def test_a_job_whose_starts_are_used_up_is_exhausted() -> None:
 
 
 async def test_jobs_of_a_lost_worker_run_alone() -> None:
-    """So that a killer exhausts only itself. Catches the `if claim.got.alone` in pipeline._groups."""
+    """So that a killer exhausts only itself. Catches `claim.got.alone` forgotten in Pipeline._batch."""
     async with kit.Bench() as bench:
         lost = [protocol.ClaimRequest(id=f"a{i}", token=f"{i:016x}", version=1, created_at=1) for i in range(3)]
         await bench.store.claim("default", "m", lost, now_ms=time.time_ns() // 1_000_000)
