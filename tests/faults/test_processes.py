@@ -159,7 +159,7 @@ def look_at(http: httpx.Client, model: str, first_seen: dict[str, Any]) -> int:
             if job["completed_at"]:
                 ended_as = (job["completed_at"], job["attempt"])
                 assert first_seen.setdefault(job["id"], ended_as) == ended_as
-        cursor = page.get("cursor") or None
+        cursor = page["next"]
     return len(first_seen)
 
 
@@ -187,7 +187,8 @@ def test_after_a_power_cut_everything_is_still_there_and_queued_jobs_run(own_sta
         assert ended(http, done).json()["output"] == 0
         assert [ended(http, job).json()["output"] for job in jobs] == [2 * n for n in range(1, 6)]
     # ... and new ones, too
-    assert own_stack.client().predict(model, 0) == 0
+    with own_stack.client() as client:
+        assert client.predict(model, 0) == 0
     # When it is told to stop by Ctrl-C, then nothing is left
     everything = own_stack.processes()
     assert own_stack.stop() == 0
