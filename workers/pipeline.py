@@ -77,6 +77,7 @@ class Pipeline:
         self._predicting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._hurried = asyncio.Event()
+        self._suspecting = asyncio.Lock()
         self._draining = False
         self.failed: BaseException | None = None
         """An error of ours that ended a batch. Its jobs are not acknowledged; the worker ends, and they come again."""
@@ -230,14 +231,10 @@ class Pipeline:
     async def _batch(self, lane: lanes.Lane, version: int, batch: list[jobs.Job]) -> None:
         later: list[postponing.Later] = []
         try:
-            claimed_at = _now_ms()
-            claimed = await self._claim(version, batch)
-            run = [_Claim(job, got) for job, got in zip(batch, claimed, strict=True) if got.verdict is _RUN]
-            for job, got in run:
-                job.claimed, job.started_at = got, claimed_at
-                self.cancels.claimed(job)
-            for number, group in _groups(run):
+            run = await self._begun(version, batch)
+            for number, group in _groups([claim for claim in run if not claim.got.alone]):
                 later += await self._predict_and_finish(lane, number, group)
+            later += await self._run_alone(lane, [claim for claim in run if claim.got.alone])
             for job in batch:
                 if job.canceling is not None:
                     await job.canceling
@@ -245,6 +242,34 @@ class Pipeline:
             for job in batch:
                 self._running.pop(job.id, None)
         await self._conclude(batch, later)
+
+    async def _begun(self, version: int, batch: Sequence[jobs.Job]) -> list["_Claim"]:
+        """Claim jobs; those that are to be run."""
+        claimed_at = _now_ms()
+        claimed = await self._claim(version, batch)
+        run = [_Claim(job, got) for job, got in zip(batch, claimed, strict=True) if got.verdict is _RUN]
+        for job, got in run:
+            job.claimed, job.started_at = got, claimed_at
+            self.cancels.claimed(job)
+        return run
+
+    async def _run_alone(self, lane: lanes.Lane, suspects: list["_Claim"]) -> list[postponing.Later]:
+        """Run jobs whose earlier start was lost with its worker, one after the other in the whole process.
+
+        Their claims are given back until it is their turn: a killer among them takes nobody's start with it.
+        """
+        waiting_for_turn = [claim for claim in suspects if claim.job.canceling is None]
+        for claim in waiting_for_turn:
+            claim.job.claimed = None
+        model, later = self._model(), list[postponing.Later]()
+        given = [(job.id, got.token) for job, got in waiting_for_turn]
+        if given:
+            await persisting.stored(lambda: self._store.release(model.account, model.model, given))
+        for job, got in waiting_for_turn:
+            async with self._suspecting:
+                for again in await self._begun(got.version, [job]):
+                    later += await self._predict_and_finish(lane, again.got.version, [again])
+        return later
 
     async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later]) -> None:
         """Reply where that is asked for; then count records as finished, but those of jobs held for another try."""
@@ -356,15 +381,11 @@ class _Claim(NamedTuple):
 
 
 def _groups(run: list[_Claim]) -> list[tuple[int, list[_Claim]]]:
-    """Claims by the version recorded for them; one whose earlier start was lost with its worker goes alone."""
+    """Claims by the version recorded for them."""
     together: dict[int, list[_Claim]] = {}
-    alone = []
     for claim in run:
-        if claim.got.alone:
-            alone.append((claim.got.version, [claim]))
-        else:
-            together.setdefault(claim.got.version, []).append(claim)
-    return [*together.items(), *alone]
+        together.setdefault(claim.got.version, []).append(claim)
+    return [*together.items()]
 
 
 def _now_ms() -> int:

@@ -233,6 +233,45 @@ async def test_jobs_of_a_lost_worker_run_alone() -> None:
         assert sorted(bench.fleet.inputs) == [[0], [1], [2], [3, 4]]
 
 
+async def test_a_killer_takes_nobodys_start_with_it() -> None:
+    """Catches claims of lost jobs being held while another of them runs (`release` in Pipeline._run_alone)."""
+    # Given jobs that were lost with their worker, in two batches, and a run that does not end
+    fleet = kit.Fleet(most=3)
+    fleet.gate = asyncio.Event().wait
+    async with kit.Bench(fleet) as bench:
+        now = time.time_ns() // 1_000_000
+        lost = [protocol.ClaimRequest(id=f"a{i}", token=f"{i:016x}", version=1, created_at=1) for i in range(6)]
+        await bench.store.claim("default", "m", lost, now_ms=now)
+        # When they come again
+        bench.pipeline.receive(kit.several(*range(6)))
+        await bench.until(lambda: fleet.calls)
+        await bench.settled()
+        # Then one of them is charged for a second start, and no other
+        found = await bench.store.fetch_many("default", "m", [f"a{i}" for i in range(6)])
+        assert [record.starts for record in found if record] == [2, 1, 1, 1, 1, 1]
+        assert fleet.inputs == [[0]]
+
+
+async def test_a_lost_job_canceled_before_its_turn_does_not_run() -> None:
+    fleet = kit.Fleet()
+    hold = asyncio.Event()
+    fleet.gate = hold.wait
+    async with kit.Bench(fleet) as bench:
+        now = time.time_ns() // 1_000_000
+        lost = [protocol.ClaimRequest(id=f"a{i}", token=f"{i:016x}", version=1, created_at=1) for i in range(3)]
+        await bench.store.claim("default", "m", lost, now_ms=now)
+        bench.pipeline.receive(kit.several(*range(3)))
+        await bench.until(lambda: fleet.calls)
+        # When one that waits for its turn is canceled
+        await bench.store.cancel("default", "m", "a1", created_at=1, now_ms=now, ttl_ms=60_000)
+        bench.pipeline.cancels.ask("a1")
+        hold.set()
+        await bench.until(lambda: len(bench.finished) == 3)
+        # Then it did not run, and the others did
+        assert fleet.inputs == [[0], [2]]
+        assert await bench.job("a1") == ("canceled", None)
+
+
 async def test_versions_never_mix_and_a_claimed_job_keeps_its_own() -> None:
     # Given a job first claimed under version 1, and version 2 live now
     async with kit.Bench(kit.Fleet(live=2)) as bench:
