@@ -115,9 +115,9 @@ class Pipeline:
         model = self._model()
         return self._waiting.open(topic, model.account, model.model)
 
-    async def opened(self) -> None:
-        """Return when a topic that had no room has some."""
-        await self._waiting.opened()
+    def opened(self) -> "asyncio.Future[None]":
+        """Done when a topic that has no room now has some."""
+        return self._waiting.opened()
 
     def ready(self, record: Any) -> int:
         """Unix ms before which a record of a `.later` topic has not its turn."""

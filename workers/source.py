@@ -69,8 +69,8 @@ class Handlers:
     """Returns when there is room for more, and how many records at most: backpressure."""
     open: Callable[[str], bool]
     """Whether there is room for records of that topic."""
-    opened: Callable[[], Awaitable[None]]
-    """Returns when there is room for records of a topic that had none."""
+    opened: Callable[[], "asyncio.Future[None]"]
+    """Done when there is room for records of a topic that has none now."""
     ready: Callable[[Any], int]
     """Unix milliseconds before which the library's record of a `.later` topic has not its turn; those behind it in its
     partition wait too."""
@@ -361,7 +361,7 @@ class _Consumer(driver.Consumer):
         if len(wanted) == len(active):
             await self._fetch_from(source, aio, active, most)
             return
-        racing = {asyncio.ensure_future(source.handlers.opened())}
+        racing: set[asyncio.Future[None]] = {source.handlers.opened()}
         if wanted:
             racing.add(asyncio.ensure_future(self._fetch_from(source, aio, wanted, most)))
         try:

@@ -68,7 +68,7 @@ class Waiting:
         self._bounds = {way: _Bound(most) for way in (*lanes.Lane, _PARKED)}
         self._turns = lanes.Turns()
         self._turn = asyncio.Event()
-        self._opened = asyncio.Event()
+        self._openings: set[asyncio.Future[None]] = set()
         self._each = 1.0
         """Jobs in a record, smoothed."""
 
@@ -119,7 +119,10 @@ class Waiting:
         was = bound.open
         bound.changed(-count)
         if bound.open and not was:
-            self._opened.set()
+            for opening in self._openings:
+                if not opening.done():
+                    opening.set_result(None)
+            self._openings.clear()
 
     # -- the source's side -------------------------------------------------------------------------------------
 
@@ -137,10 +140,12 @@ class Waiting:
         free = min(bound.most - bound.count for bound in self._bounds.values() if bound.open)
         return max(1, int(free / max(self._each, 1.0)))
 
-    async def opened(self) -> None:
-        """Return when something that had no room has some."""
-        self._opened.clear()
-        await self._opened.wait()
+    def opened(self) -> "asyncio.Future[None]":
+        """Done when something that has no room now has some: nothing that happens after the call is missed."""
+        opening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._openings.add(opening)
+        opening.add_done_callback(self._openings.discard)
+        return opening
 
     # -- the runner's side -------------------------------------------------------------------------------------
 

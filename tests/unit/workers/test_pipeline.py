@@ -354,7 +354,7 @@ async def test_a_full_queue_stops_fetching_until_there_is_room() -> None:
         # Given a queue that is full
         bench.pipeline.receive(kit.several(*range(6)))
         await bench.until(lambda: len(fleet.calls) == 2)
-        opened = asyncio.ensure_future(bench.pipeline.opened())
+        opened = bench.pipeline.opened()
         await bench.settled()
         assert not bench.pipeline.open(topic)
         assert bench.pipeline.open(bulk), "the other lane has a queue of its own"

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.unit.workers import kit
 from wire import names
-from workers import lanes, outcomes, source, tickets
+from workers import jobs, lanes, outcomes, source, tickets, waiting
 
 JOBS, BULK = names.jobs_topic("default", "m"), names.bulk_topic("default", "m")
 LATER = names.later_topic("default", "m", "10s")
@@ -170,3 +170,18 @@ async def test_a_runner_that_dies_before_it_begins_is_given_up_though_bulk_waits
         bench.pipeline.receive(kit.several(666))
         await bench.until(lambda: len(bench.finished) == 6)
         assert await bench.job("a0") == ("failed", "crashed")
+
+
+async def test_no_opening_is_missed() -> None:
+    # Given a lane that is full
+    kept = waiting.Waiting(most=2, places=1)
+    found = [
+        one for record in kit.several(1, 2, 3) for one in jobs.read(record, topic_uuid="u", received=0.0, max_age=1.0)
+    ]
+    kept.arrived(found, 3)
+    assert not kept.open(JOBS, "default", "m")
+    # When it opens in the very moment in which somebody begins to wait for that
+    opened = kept.opened()
+    kept.taken(found)
+    # Then that is told
+    assert opened.done()
