@@ -197,6 +197,7 @@ class Worker:
                 changed = watch.result()
             except registry_errors.NotFound:
                 log.info("the model was removed")
+                self._source.removed()
                 return 0
             except registry_errors.RegistryError as error:
                 log.warning("the registry does not answer, going on with what is loaded: %s", error)
@@ -281,6 +282,14 @@ class Worker:
             tell(f"failed at {error.step}: {error.message}")
             await self._shipper.flush()
             await self._report_failed(number, error)
+        except registry_errors.RegistryError:
+            raise
+        except Exception as error:  # the boundary: a build ends, and its author hears of it
+            log.error("building version %d failed with an error of ours", number, exc_info=error)
+            ours = f"an error of Panini itself ({type(error).__name__}: {error}); the worker's log has it"
+            tell(f"failed: {ours}")
+            await self._shipper.flush()
+            await self._report_failed(number, errors.BuildFailed(step="load", message=ours))
         else:
             tell("done deploying")
             await self._shipper.flush()
@@ -307,7 +316,13 @@ class Worker:
             raise errors.StartFailed(f"the version's files cannot be had: {error}") from error
 
     async def _fetch(self, sha256: str, path: pathlib.Path) -> None:
-        await self._registry.download(sha256, path)
+        while True:
+            try:
+                return await self._registry.download(sha256, path)
+            except registry_errors.RegistryUnavailable as error:
+                log.warning("the registry does not answer, a version's files wait for it: %s", error)
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+                await asyncio.sleep(1.0)
 
     # -- signals -----------------------------------------------------------------------------------------------
 

@@ -40,6 +40,9 @@ WRITTEN_FOR: Final = "0.15.3"
 _NAP: Final = 60.0
 """Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
+STOP: Final = 5.0
+"""Seconds that leaving the group, or one commit, may take: the library itself tries for ever where a topic is gone."""
+
 Partition = tuple[str, int]
 """Topic and partition number."""
 
@@ -117,14 +120,23 @@ class Source:
         await self._app.start()
 
     async def stop(self) -> None:
-        """Commit what is finished and leave the group."""
+        """Commit what is finished and leave the group; without that where Kafka, or the topic, is no more."""
         if self._app is not None:
-            await self._app.stop()
+            try:
+                async with asyncio.timeout(STOP):
+                    await self._app.stop()
+            except TimeoutError:
+                log.warning("the group was not left in %g s: Kafka notices by itself", STOP)
 
     def finished(self, record: Record) -> None:
         """All jobs of `record` are finished or durably parked; its offset may be committed."""
         if record.generation == self.generation:
             self.partitions[TP(record.topic, record.partition)].finished(record.offset)
+
+    def removed(self) -> None:
+        """The topics are no more: nothing of them is to be committed."""
+        self.generation += 1
+        self.partitions.clear()
 
     async def subscribe(self, topics: list[str]) -> None:
         """Consume these topics from now on: a rebalance of the group.
@@ -353,6 +365,9 @@ class _Consumer(driver.Consumer):
                 await self._fetch(source, aio, min(room, source.max_records))
             except aiokafka.errors.ConsumerStoppedError:
                 return
+            except asyncio.CancelledError:
+                self.app.rebalancing = False  # else faust crashes a fetcher that is stopped in a rebalance
+                raise
 
     async def _fetch(self, source: Source, aio: aiokafka.AIOKafkaConsumer, most: int) -> None:
         """Deliver records of the partitions that have room; not for long where another could get some meanwhile."""
@@ -408,8 +423,9 @@ class _Consumer(driver.Consumer):
         if not wanted:
             return False
         try:
-            await aio.commit(wanted)
-        except (aiokafka.errors.KafkaError, aiokafka.errors.IllegalStateError) as error:
+            async with asyncio.timeout(STOP):
+                await aio.commit(wanted)
+        except (aiokafka.errors.KafkaError, aiokafka.errors.IllegalStateError, TimeoutError) as error:
             log.warning("offsets not committed, trying again: %r", error)
             return False
         return True
