@@ -1,6 +1,9 @@
 """Jobs that are tried again: in the worker, parked in Kafka, over a lost worker, and for a version in quarantine."""
 
+import contextlib
 import json
+import os
+import signal
 from typing import Any
 
 import httpx
@@ -168,3 +171,21 @@ def test_a_version_in_quarantine_parks_its_jobs_and_another_versions_jobs_pass(
     (stack.cache(name) / "broken").unlink()
     done = ended(http, stuck, within=150)
     assert (done["status"], done["output"], done["attempt"], done["version"]) == ("succeeded", 20, 1, 2)
+
+
+def test_a_runner_that_dies_while_idle_is_back_before_the_next_job(stack: kit.Stack, http: httpx.Client) -> None:
+    # Given a model that is loaded and has nothing to do
+    files = kit.logging_model("", batch=False)
+    files["predict.py"] += "os.write(SEEN, (json.dumps(['loaded', os.getpid()]) + '\\n').encode())\n"
+    model = stack.deploy(files)
+    assert ended(http, submitted(http, model, input=1))["output"] == 2
+    before = kit.seen(stack, model)
+    # When its runner is killed
+    worker = stack.pid(f"worker.default.{model}.1")
+    for pid in kit.below(worker):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    # Then another one loads it, before there is a job for it
+    kit.until(lambda: len(kit.seen(stack, model)) > len(before), "it is loaded again")
+    assert kit.seen(stack, model)[-1][0] == "loaded"
+    assert ended(http, submitted(http, model, input=3))["output"] == 6
