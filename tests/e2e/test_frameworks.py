@@ -14,7 +14,7 @@ from tests.e2e import kit
 TORCH = (pathlib.Path(__file__).parents[2] / "examples" / "digits" / "requirements.txt").read_text()
 
 FASTAI = """
-import pathlib, tempfile
+import tempfile
 
 from fastai.basics import *
 
@@ -32,12 +32,11 @@ def load(path):
     loaders = DataLoaders.from_dsets(
         list(zip(x, 3 * x + 1)), list(zip(x, 3 * x + 1)), bs=16, num_workers=0, device="cpu"
     )
-    learner = Learner(loaders, Line(), loss_func=nn.MSELoss(), lr=0.1)
+    learner = Learner(loaders, Line(), loss_func=nn.MSELoss(), lr=0.1, path=tempfile.mkdtemp())
     with learner.no_logging():
         learner.fit(30)
-    exported = pathlib.Path(tempfile.mkdtemp()) / "export.pkl"
-    learner.export(exported)
-    return load_learner(exported)
+    learner.save("line")
+    return learner.load("line")
 
 
 def predict(learner, inputs):
@@ -75,7 +74,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_fastai_learner_answers(stack: kit.Stack, client: Client) -> None:
-    # Given a learner that fastai trained, exported and loaded again
+    # Given a learner that fastai trained, saved and loaded again
     files = {"predict.py": FASTAI, "requirements.txt": f"{TORCH}fastai>=2.8,<3\n"}
     # When it is deployed and asked
     model = stack.deploy(files, framework="fastai", input="floats", sample=[0.5])
