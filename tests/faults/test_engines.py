@@ -1,9 +1,6 @@
 """Kafka and Valkey going away: hanging (SIGSTOP) and killed, before, while and after a job runs."""
 
 import contextlib
-import os
-import signal
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -12,17 +9,6 @@ from tests.e2e import kit
 
 GATED = "while not os.path.exists(os.path.join(os.environ['XDG_CACHE_HOME'], f'go-{x}')): time.sleep(.02)"
 """An input is answered when a file of its number is there."""
-
-
-@contextlib.contextmanager
-def hanging(stack: kit.Stack, name: str) -> Iterator[None]:
-    """The process does nothing at all, its sockets stay open."""
-    pid = stack.pid(name)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def open_gate(stack: kit.Stack, model: str, number: int) -> None:
@@ -52,7 +38,7 @@ def test_a_post_while_kafka_is_away_is_refused_with_an_id_that_runs_once(
     # Given Kafka away
     with contextlib.ExitStack() as away:
         if how == "hangs":
-            away.enter_context(hanging(stack, "kafka"))
+            away.enter_context(kit.hanging(stack.pid("kafka")))
         else:
             stack.kill("kafka")
         # When a job is posted
@@ -90,7 +76,7 @@ def test_while_valkey_is_away_jobs_are_accepted_and_get_is_503_never_404(
     with contextlib.ExitStack() as away:
         # When Valkey goes away
         if how == "hangs":
-            away.enter_context(hanging(stack, "valkey"))
+            away.enter_context(kit.hanging(stack.pid("valkey")))
             # Then results are unavailable, not gone
             answer = http.get(f"/v1/jobs/{before}", timeout=10)
             assert answer.status_code == 503
@@ -120,7 +106,7 @@ def test_valkey_away_in_mid_batch_loses_nothing_and_acknowledges_nothing(
     with contextlib.ExitStack() as away:
         # When Valkey goes away, and then predict answers
         if how == "hangs":
-            away.enter_context(hanging(stack, "valkey"))
+            away.enter_context(kit.hanging(stack.pid("valkey")))
         else:
             stack.kill("valkey")
         open_gate(stack, model, number)
