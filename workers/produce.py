@@ -78,7 +78,7 @@ class Producer:
 
     def _made(self) -> Any:
         milliseconds = int(self._timeout * 1000)
-        return kafka.KafkaProducer(
+        return _KafkaProducer(
             **self._connections.kafka_python(),
             acks="all",
             enable_idempotence=True,
@@ -135,6 +135,15 @@ class Producer:
                 yield client
         except (kafka.errors.KafkaError, OSError) as error:
             raise errors.KafkaAway(f"{type(error).__name__}: {error}") from error
+
+
+class _KafkaProducer(kafka.KafkaProducer):  # type: ignore[misc]  # kafka-python has no types
+    """One whose close() always closes: the library's own raises where flush() does, and leaves its thread running."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything is acknowledged, `timeout` seconds at most."""
+        with contextlib.suppress(kafka.errors.KafkaTimeoutError):
+            super().flush(timeout)
 
 
 class Admin(admin.KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
