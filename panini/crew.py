@@ -8,8 +8,8 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 from panini.stack import pidfile, process, restart
 from registry import client
@@ -92,6 +92,8 @@ class Crew:
         self.seen = False
         """Whether the registry answered once."""
         self._changed = asyncio.Event()
+        self._leaving: set[asyncio.Task[None]] = set()
+        """The workers of removed models, which end what they run while everything else goes on."""
 
     async def run(self) -> None:
         """Follow for ever; cancel to stop, then `end`."""
@@ -100,7 +102,7 @@ class Crew:
     async def end(self) -> None:
         """Let every worker finish what it runs, and stop it."""
         squads, self._squads = self._squads, {}
-        await asyncio.gather(*(squad.resize(0) for squad in squads.values()))
+        await asyncio.gather(*(squad.end() for squad in squads.values()), *self._leaving)
         await self._backlogs.close()
         await self._registry.close()
 
@@ -115,7 +117,7 @@ class Crew:
                 continue
             if found is not None:
                 etag, self.seen = found.etag, True
-                await self._follow({(one.account, one.model): one for one in found.models if wants_worker(one)})
+                self._follow({(one.account, one.model): one for one in found.models if wants_worker(one)})
 
     async def _watch_backlogs(self) -> None:
         while True:
@@ -127,9 +129,10 @@ class Crew:
             except errors.LagUnknown as error:
                 log.warning("the backlog is unknown, the workers stay as they are: %s", error)
                 continue
-            await asyncio.gather(*(self._step(name, backlog) for name, backlog in found.items()))
+            for name, backlog in found.items():
+                self._step(name, backlog)
 
-    async def _step(self, name: Name, backlog: lag.Backlog) -> None:
+    def _step(self, name: Name, backlog: lag.Backlog) -> None:
         squad = self._squads.get(name)
         if squad is None:
             return
@@ -145,11 +148,11 @@ class Crew:
         before, squad.state = squad.state, scaling.step(self._limits, squad.state, seen)
         if squad.state.replicas != before.replicas:
             log.info("%s: %d workers (%s)", name[1], squad.state.replicas, squad.state.why)
-            await squad.resize(squad.state.replicas)
+            squad.resize(squad.state.replicas)
 
-    async def _follow(self, models: dict[Name, specs.Model]) -> None:
-        gone = [self._squads.pop(name) for name in set(self._squads) - set(models)]
-        await asyncio.gather(*(squad.resize(0) for squad in gone))
+    def _follow(self, models: dict[Name, specs.Model]) -> None:
+        for name in set(self._squads) - set(models):
+            _run(self._squads.pop(name).end(), self._leaving)
         for name, model in models.items():
             if name not in self._squads:
                 state = scaling.begin(at=time.monotonic(), replicas=0)
@@ -170,11 +173,18 @@ class _Squad:
         self._spec_of = spec_of
         self._grace = grace
         self._workers: list[Kept] = []
+        self._draining: set[asyncio.Task[None]] = set()
 
-    async def resize(self, count: int) -> None:
-        """Start or drain workers until there are `count`."""
+    async def end(self) -> None:
+        """Drain every worker; return when all are gone."""
+        self.resize(0)
+        await asyncio.gather(*self._draining)
+
+    def resize(self, count: int) -> None:
+        """Start or drain workers until there are `count`. Nobody waits for a drain but a new worker of its number."""
         surplus, self._workers = self._workers[count:], self._workers[:count]
-        await asyncio.gather(*(worker.end() for worker in surplus))
+        for worker in surplus:
+            _run(worker.end(), self._draining)
         for number in range(len(self._workers) + 1, count + 1):
             worker = Kept(
                 f"worker {number} of {self._name[1]}", functools.partial(self._start, number), grace=self._grace
@@ -197,6 +207,12 @@ class _Squad:
         child = process.Child(spec)
         await child.start()
         return child
+
+
+def _run(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(work)
+    among.add(task)
+    task.add_done_callback(among.discard)
 
 
 def worker(spec: process.Spec) -> process.Spec:
