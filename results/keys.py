@@ -3,11 +3,16 @@
     {account:model:bucket}:j:{id}                   string: the record of a job, layout in records.py
     {account:model:bucket}:r:{partition}:{offset}   hash, place → id: jobs of a Kafka record, not those Panini named
     {account:model:bucket}:index                    sorted set, id by created_at: the jobs that a worker has read
+    {account:model:bucket}:queue                    sorted set, id by created_at: noted jobs that nobody claimed
+    {account:model:bucket}:deadlines                sorted set, id by Unix ms: queued jobs that expire then
+    {account:model:bucket}:hooks                    hash, id → who is told of a queued job's end, see ending.lua
     {account:model:bucket}:e:{id}                   stream: progress and outputs of a running job, made with the first
     {account:model:bucket}:d:{id}                   hash: the webhook delivery of a job that ended, see deliveries.py
     {account:model:bucket}:due                      sorted set, id by Unix ms: deliveries to be tried then
     {account:model:bucket}:i:{digest}               string: the job that an Idempotency-Key stands for
     {account:model:bucket}:off                      hash, URL → Unix ms: webhooks that answered 410
+    {panini:sweep}:lease                            string: the token of the process that expires queued jobs
+    {panini:sweep}:due                              sorted set, `account:model` by Unix ms: has a job that expires then
     panini:ended:{account}:{model}                  channel: ids of jobs that ended, parted by spaces
     panini:due                                      channel: `account:model` that has deliveries to be tried now
     panini:control:{account}:{model}                channel: what its workers are asked, such as `cancel {id}`
@@ -23,6 +28,9 @@ BUCKET: Final = 0
 """The only bucket until one slot is too small for a model."""
 
 NOTIFY: Final = "panini:notify:"
+
+SWEEP_LEASE: Final = "{panini:sweep}:lease"
+SWEEP_DUE: Final = "{panini:sweep}:due"
 
 DUE: Final = "panini:due"
 """Channel that wakes the processes which deliver webhooks."""
@@ -51,6 +59,21 @@ def record(account: str, model: str, partition: int, offset: int) -> str:
 def index(account: str, model: str) -> str:
     """The model's jobs by creation time."""
     return f"{tag(account, model)}:index"
+
+
+def queue(account: str, model: str) -> str:
+    """The model's noted jobs that nobody claimed."""
+    return f"{tag(account, model)}:queue"
+
+
+def deadlines(account: str, model: str) -> str:
+    """The model's queued jobs by the time at which they expire."""
+    return f"{tag(account, model)}:deadlines"
+
+
+def hooks(account: str, model: str) -> str:
+    """Who is told of the ends of the model's queued jobs."""
+    return f"{tag(account, model)}:hooks"
 
 
 def events(account: str, model: str, job_id: str) -> str:

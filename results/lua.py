@@ -6,8 +6,16 @@ from typing import Any, Final
 
 from results import errors, link
 
-OUTBOX: Final = frozenset({"claim", "finish"})
-"""Scripts that have outbox.lua before them."""
+BEFORE: Final = {
+    "claim": ("outbox",),
+    "finish": ("outbox",),
+    "note": ("outbox", "ending"),
+    "cancel": ("outbox", "ending"),
+    "expire": ("outbox", "ending"),
+    "postpone": ("giving_back",),
+    "release": ("giving_back",),
+}
+"""What stands before a script: functions that several share."""
 
 NAMES: Final = (
     "claim",
@@ -15,7 +23,10 @@ NAMES: Final = (
     "release",
     "postpone",
     "unfinished",
+    "note",
     "cancel",
+    "expire",
+    "sweep",
     "delete",
     "page",
     "shrink",
@@ -44,9 +55,7 @@ class Scripts:
 
     def _load(self, name: str) -> str:
         folder = importlib.resources.files("results").joinpath("scripts")
-        text = folder.joinpath(f"{name}.lua").read_bytes()
-        if name in OUTBOX:
-            text = folder.joinpath("outbox.lua").read_bytes() + text
+        text = b"".join(folder.joinpath(f"{part}.lua").read_bytes() for part in (*BEFORE.get(name, ()), name))
         self._texts[name] = text
         self._digests[name] = hashlib.sha1(text, usedforsecurity=False).hexdigest()
         return self._digests[name]

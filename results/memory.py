@@ -16,6 +16,12 @@ class Store:
         self.told: list[tuple[str, str]] = []
         """(notify channel, id) of every end that somebody waited for."""
         self._values: dict[_Key, tuple[records.Record, int]] = {}
+        self.pushed: list[tuple[str, str]] = []
+        """(URL, id) of every queued job with a webhook that ended without a worker."""
+        self._queue: set[_Key] = set()
+        """Noted, and not claimed since."""
+        self._waits: dict[_Key, tuple[int, protocol.Waits]] = {}
+        """Of every queued job: when it expires, and who is told."""
         self._places: dict[tuple[str, str, int, int], dict[int, str]] = {}
 
     async def claim(
@@ -35,21 +41,83 @@ class Store:
         """See protocol.Store."""
         return [self._finish((account, model, end.id), end) for end in ends]
 
-    async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
+    async def release(self, account: str, model: str, claims: list[protocol.Release], *, now_ms: int) -> list[bool]:
         """See protocol.Store."""
+        self._pass(now_ms)
         done = []
-        for job_id, token in claims:
-            key = (account, model, job_id)
+        for job in claims:
+            key = (account, model, job.id)
             was = self._get(key)
-            mine = was is not None and was.token == token
+            mine = was is not None and was.token == job.token
             if was is not None and mine and was.status is jobs.Status.RUNNING:
                 self._change(key, was, status=jobs.Status.QUEUED, starts=was.starts - 1)
+                self._wait(key, job.expires_at, job.waits)
             done.append(mine and was is not None and was.status in {jobs.Status.RUNNING, jobs.Status.QUEUED})
         return done
 
-    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed]) -> list[bool]:
+    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed], *, now_ms: int) -> list[bool]:
         """See protocol.Store."""
+        self._pass(now_ms)
         return [self._postpone((account, model, job.id), job) for job in waiting]
+
+    async def note(
+        self, account: str, model: str, notes: list[protocol.Note], *, now_ms: int, most: int = 100_000
+    ) -> int:
+        """See protocol.Store."""
+        self._pass(now_ms)
+        noted = 0
+        for note in notes:
+            key, waits = (account, model, note.id), note.waits
+            was = self._get(key)
+            if was is not None:
+                if was.status is jobs.Status.CANCELED and not was.starts:
+                    self._tell(key, waits)
+            elif sum(one[:2] == key[:2] for one in self._queue) < most or waits != protocol.Waits():
+                self._values[key] = (
+                    records.Record(
+                        status=jobs.Status.QUEUED, starts=0, token="0" * 16, cancel_asked=False, version=None,
+                        created_at=note.created_at, completed_at=None, expires_at=None, details=note.details,
+                        output=None,
+                    ),
+                    now_ms + note.ttl_ms + protocol.LINGER_MS,
+                )  # fmt: skip
+                self._queue.add(key)
+                self._waits[key] = (waits.deadline or protocol.FOREVER, waits)
+                noted += 1
+        return noted
+
+    async def position(self, account: str, model: str, job_id: str) -> int | None:
+        """See protocol.Store."""
+        if (account, model, job_id) not in self._queue:
+            return None
+        mine = self._values[account, model, job_id][0].created_at, job_id
+        queued = [key for key in self._queue if key[:2] == (account, model)]
+        return sum((self._values[key][0].created_at, key[2]) <= mine for key in queued)
+
+    async def expire(
+        self,
+        account: str,
+        model: str,
+        *,
+        now_ms: int,
+        max_age_ms: int,
+        keep_ms: int = protocol.DAY_MS,
+        limit: int = 500,
+    ) -> protocol.Expired:
+        """See protocol.Store."""
+        self._pass(now_ms)
+        when = {
+            key: min(at, self._values[key][0].created_at + max_age_ms if key in self._queue else protocol.FOREVER)
+            for key, (at, _) in self._waits.items()
+            if key[:2] == (account, model)
+        }
+        over = sorted((at, key) for key, at in when.items() if at < now_ms)[:limit]
+        for _, key in over:
+            was = self._values[key][0]
+            self._change(key, was, status=jobs.Status.EXPIRED, completed_at=now_ms, expires_at=now_ms + keep_ms)
+            self._end_queued(key)
+        ahead = [at for key, at in when.items() if key in self._waits and at < protocol.FOREVER]
+        return protocol.Expired(seen=len(over), ended=len(over), next_at=min(ahead, default=None))
 
     async def cancel(
         self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = protocol.DAY_MS,
@@ -67,6 +135,7 @@ class Store:
             self._values[key] = (was, now_ms + max(ttl_ms, keep_ms))
         if was.status is jobs.Status.QUEUED:
             self._change(key, was, status=jobs.Status.CANCELED, completed_at=now_ms, expires_at=now_ms + keep_ms)
+            self._end_queued(key)
         elif was.status is jobs.Status.RUNNING:
             self._change(key, was, cancel_asked=True)
         return self._values[key][0]
@@ -151,6 +220,7 @@ class Store:
             partition, offset, place = request.record
             self._places.setdefault((*key[:2], partition, offset), {})[place] = request.id
         was = self._get(key)
+        self._leave(key)
         fresh = records.Record(
             status=jobs.Status.RUNNING, starts=1, token=request.token, cancel_asked=False,
             version=records.number(request.version), created_at=records.moment(request.created_at), completed_at=None,
@@ -213,7 +283,28 @@ class Store:
             self._change(
                 key, was, status=jobs.Status.QUEUED, starts=starts, version=version, details=job.details, output=None
             )
+            self._wait(key, job.expires_at, job.waits)
         return was.status in {jobs.Status.RUNNING, jobs.Status.QUEUED}
+
+    def _wait(self, key: _Key, expires_at: int, waits: protocol.Waits) -> None:
+        record, until = self._values[key]
+        self._values[key] = (record, max(until, min(expires_at, protocol.FOREVER) + protocol.LINGER_MS))
+        self._waits[key] = (expires_at, waits)
+
+    def _leave(self, key: _Key) -> protocol.Waits:
+        self._queue.discard(key)
+        return self._waits.pop(key, (0, protocol.Waits()))[1]
+
+    def _end_queued(self, key: _Key) -> None:
+        self._tell(key, self._leave(key))
+
+    def _tell(self, key: _Key, waits: protocol.Waits) -> None:
+        if waits.notify:
+            self.told.append((waits.notify, key[2]))
+        hook, status = waits.hook, self._values[key][0].status
+        told = hook is not None and (hook.url, key[2]) in self.pushed
+        if hook is not None and not told and (hook.statuses is None or status in hook.statuses):
+            self.pushed.append((hook.url, key[2]))
 
     def _closed(self, record: records.Record, status: jobs.Status, keep_ms: int) -> records.Record:
         return _with(record, status=status, completed_at=self.now_ms, expires_at=self.now_ms + keep_ms)
@@ -230,6 +321,7 @@ class Store:
         self.now_ms = max(self.now_ms, now_ms)
         for key in [key for key, (_, until) in self._values.items() if until <= self.now_ms]:
             del self._values[key]
+            self._leave(key)
 
 
 def _with(record: records.Record, **changes: object) -> records.Record:

@@ -14,12 +14,63 @@ RUN_MS: Final = DAY_MS
 """A claimed job's record lives at least this long, whatever its age: it must be there when the run ends."""
 
 
+FOREVER: Final = 9_999_999_999_999
+"""Unix milliseconds that never come: the most that a record has digits for."""
+
+LINGER_MS: Final = 3600 * 1000
+"""A queued job's record outlives its maximum age by so much, so that it can be expired rather than forgotten."""
+
+
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
     """Where a job's end is pushed to."""
 
     url: str
     statuses: frozenset[jobs.Status] | None = None
     """The ends that are delivered; none: all."""
+
+
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a queued job leaves with the store, so that it can end while no worker holds it."""
+
+    deadline: int | None = None
+    """Unix milliseconds after which it is expired."""
+    notify: str | None = None
+    """The envelope's `notify`."""
+    hook: Hook | None = None
+    """Its webhook."""
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that Kafka has and that no worker may have read yet."""
+
+    id: str
+    created_at: int
+    """Unix milliseconds at which it was accepted."""
+    ttl_ms: int
+    """Milliseconds until its maximum age is over."""
+    details: records.Details
+    waits: Waits = Waits()
+
+
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of expiring did."""
+
+    seen: int
+    """Jobs looked at; as many as the limit: there may be more."""
+    ended: int
+    next_at: int | None
+    """Unix milliseconds at which the next one expires, of those that are left."""
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A claimed job that is given back."""
+
+    id: str
+    token: str
+    """Of the claim."""
+    expires_at: int = FOREVER
+    """Unix milliseconds at which it expires: its deadline or maximum age."""
+    waits: Waits = Waits()
 
 
 class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +141,9 @@ class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its start stays charged: it ran alone and its runner ended."""
     anew: bool = False
     """Whether its version is chosen anew, as it never ran on the one of its claim."""
+    expires_at: int = FOREVER
+    """Unix milliseconds at which it expires: its deadline or maximum age."""
+    waits: Waits = Waits()
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,12 +217,30 @@ class Store(Protocol):
         """End jobs, in one atomic step. False: fenced, someone else claimed or ended it; its result was not stored."""
         ...
 
-    async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
-        """Give claimed jobs (id, token) back as queued, uncharged. False: fenced."""
+    async def release(self, account: str, model: str, claims: list[Release], *, now_ms: int) -> list[bool]:
+        """Give claimed jobs back as queued, uncharged. False: fenced."""
         ...
 
-    async def postpone(self, account: str, model: str, waiting: list[Postponed]) -> list[bool]:
+    async def postpone(self, account: str, model: str, waiting: list[Postponed], *, now_ms: int) -> list[bool]:
         """Give claimed jobs back as queued, to be tried again later. False: fenced."""
+        ...
+
+    async def note(self, account: str, model: str, notes: list[Note], *, now_ms: int, most: int = 100_000) -> int:
+        """Write down accepted jobs as queued, where nothing is known of them yet; how many were.
+
+        Where `most` of the model's are noted already, only those that wait for something are.
+        """
+        ...
+
+    async def position(self, account: str, model: str, job_id: str) -> int | None:
+        """How many noted jobs of the model are queued up to this one, by the time of their acceptance; none: it is not
+        noted, or no longer queued."""
+        ...
+
+    async def expire(
+        self, account: str, model: str, *, now_ms: int, max_age_ms: int, keep_ms: int = DAY_MS, limit: int = 500
+    ) -> Expired:
+        """End up to `limit` queued jobs whose deadline, and as many whose maximum age has passed, as expired."""
         ...
 
     async def cancel(

@@ -10,8 +10,6 @@ from wire import jobs, webhooks
 BATCH: Final = 1000
 """Jobs in one script call: more would hold up Redis, and Lua's stack ends at 8,000."""
 
-_NEVER: Final = 9_999_999_999_999
-
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -93,24 +91,79 @@ class Store:
         _add_hooks(account, model, hooks, names, arguments)
         return _unfenced(len(ends), await self._scripts.run("finish", names, arguments))
 
-    async def release(self, account: str, model: str, claims: list[tuple[str, str]]) -> list[bool]:
+    async def release(self, account: str, model: str, claims: list[protocol.Release], *, now_ms: int) -> list[bool]:
         """See protocol.Store."""
-        prefix = keys.job_prefix(account, model)
-        names = [prefix + job_id for job_id, _ in claims]
-        if not names:
+        if not claims:
             return []
-        return _unfenced(len(claims), await self._scripts.run("release", names, [token for _, token in claims]))
-
-    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed]) -> list[bool]:
-        """See protocol.Store."""
         prefix = keys.job_prefix(account, model)
+        names = [keys.deadlines(account, model), keys.hooks(account, model), *[prefix + job.id for job in claims]]
+        arguments: list[link.Argument] = [len(prefix)]
+        for job in claims:
+            arguments += [job.token, *_waiting_until(job.expires_at, now_ms), _hook(job.waits)]
+        fenced = await self._scripts.run("release", names, arguments)
+        await self._hint(account, model, min(job.expires_at for job in claims))
+        return _unfenced(len(claims), fenced)
+
+    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed], *, now_ms: int) -> list[bool]:
+        """See protocol.Store."""
         if not waiting:
             return []
-        arguments: list[link.Argument] = []
+        prefix = keys.job_prefix(account, model)
+        names = [keys.deadlines(account, model), keys.hooks(account, model), *[prefix + job.id for job in waiting]]
+        arguments: list[link.Argument] = [len(prefix)]
         for job in waiting:
             arguments += [job.token, int(job.charged), int(job.anew), records.body(job.details)]
-        names = [prefix + job.id for job in waiting]
-        return _unfenced(len(waiting), await self._scripts.run("postpone", names, arguments))
+            arguments += [*_waiting_until(job.expires_at, now_ms), _hook(job.waits)]
+        fenced = await self._scripts.run("postpone", names, arguments)
+        await self._hint(account, model, min(job.expires_at for job in waiting))
+        return _unfenced(len(waiting), fenced)
+
+    async def note(
+        self, account: str, model: str, notes: list[protocol.Note], *, now_ms: int, most: int = 100_000
+    ) -> int:
+        """See protocol.Store."""
+        prefix, noted = keys.job_prefix(account, model), 0
+        for start in range(0, len(notes), BATCH):
+            some = notes[start : start + BATCH]
+            names = [keys.index(account, model), *[prefix + note.id for note in some]]
+            arguments: list[link.Argument] = [len(prefix), most, f"{now_ms:013d}", schedule.SPAN_MS]
+            arguments += [keys.DUE, f"{account}:{model}"]
+            soonest = protocol.FOREVER
+            for note in some:
+                deadline, ttl = note.waits.deadline, max(note.ttl_ms, 0)
+                soonest = min(soonest, deadline or protocol.FOREVER, now_ms + ttl)
+                value = records.head(
+                    jobs.Status.QUEUED, starts=0, token="0" * 16, version=0, created_at=note.created_at
+                ) + records.body(note.details)
+                arguments += [value, ttl + protocol.LINGER_MS]
+                arguments += ["" if deadline is None else deadline, _hook(note.waits)]
+            noted += await self._scripts.run("note", names, arguments)
+            await self._hint(account, model, soonest)
+        return noted
+
+    async def position(self, account: str, model: str, job_id: str) -> int | None:
+        """See protocol.Store."""
+        rank = await self._link.call("ZRANK", keys.queue(account, model), job_id)
+        return None if rank is None else rank + 1
+
+    async def expire(
+        self,
+        account: str,
+        model: str,
+        *,
+        now_ms: int,
+        max_age_ms: int,
+        keep_ms: int = protocol.DAY_MS,
+        limit: int = 500,
+    ) -> protocol.Expired:
+        """See protocol.Store."""
+        arguments: list[link.Argument] = [f"{now_ms:013d}", now_ms - max_age_ms, f"{now_ms + keep_ms:013d}"]
+        arguments += [keep_ms, max(keep_ms, schedule.SPAN_MS), limit, keys.ended(account, model)]
+        arguments += [keys.DUE, f"{account}:{model}"]
+        seen, ended, deadline, oldest = await self._scripts.run("expire", [keys.index(account, model)], arguments)
+        ahead = [int(float(deadline))] if deadline else []
+        ahead += [int(float(oldest)) + max_age_ms] if oldest else []
+        return protocol.Expired(seen=seen, ended=ended, next_at=min(ahead, default=None))
 
     async def cancel(
         self, account: str, model: str, job_id: str, *, created_at: int, now_ms: int, keep_ms: int = protocol.DAY_MS,
@@ -123,8 +176,9 @@ class Store:
         ) + records.body(records.Details())  # fmt: skip
         names = [keys.index(account, model), keys.job(account, model, job_id)]
         channels = [keys.ended(account, model), keys.control(account, model)]
-        stands = await self._scripts.run("cancel", names, [value, max(ttl_ms, keep_ms), job_id, *channels])
-        return records.decode(stands)
+        arguments: list[link.Argument] = [value, max(ttl_ms, keep_ms), job_id, *channels]
+        arguments += [max(keep_ms, schedule.SPAN_MS), keys.DUE, f"{account}:{model}"]
+        return records.decode(await self._scripts.run("cancel", names, arguments))
 
     async def delete(self, account: str, model: str, job_id: str, *, now_ms: int) -> records.Record | None:
         """See protocol.Store."""
@@ -223,6 +277,28 @@ class Store:
             message = _pack([(prefix + job_id, False) for job_id in job_ids])
             await self._link.call("PUBLISH", channel, message)
 
+    async def _hint(self, account: str, model: str, at: int) -> None:
+        """Tell the sweeper that a job of the model expires then. After the job is written: it looks once it is told."""
+        if at < protocol.FOREVER:
+            await self._link.call("ZADD", keys.SWEEP_DUE, "LT", at, f"{account}:{model}")
+
+
+def _hook(waits: protocol.Waits) -> bytes:
+    """What ending.lua tells the end of a queued job to; nothing where nobody is told."""
+    notify = waits.notify if waits.notify and keys.is_notify(waits.notify) else ""
+    if waits.hook is None:
+        return _pack((notify, "", "")) if notify else b""
+    return _pack((notify, _codes(waits.hook).decode(), waits.hook.url[: webhooks.MAX_URL]))
+
+
+def _codes(hook: protocol.Hook) -> bytes:
+    return b"" if hook.statuses is None else b"".join(records.CODES[one] for one in hook.statuses)
+
+
+def _waiting_until(expires_at: int, now_ms: int) -> tuple[int, int]:
+    """When a job that is given back expires, and how long its record lives at least."""
+    return expires_at, min(max(expires_at - now_ms, 0), 30 * protocol.DAY_MS) + protocol.LINGER_MS
+
 
 def _add_hooks(
     account: str,
@@ -238,8 +314,7 @@ def _add_hooks(
     arguments += [keys.DUE, f"{account}:{model}"]
     for job_id, hook, number in hooks:
         names.append(keys.delivery(account, model, job_id))
-        codes = b"" if hook.statuses is None else b"".join(records.CODES[one] for one in hook.statuses)
-        arguments += [number, codes, hook.url[: webhooks.MAX_URL]]
+        arguments += [number, _codes(hook), hook.url[: webhooks.MAX_URL]]
 
 
 def _running(request: protocol.ClaimRequest) -> bytes:

@@ -44,7 +44,7 @@ def canceled(job: jobs.Job, token: str, *, model: specs.Model, now: int) -> prot
     return _end(job, token, words.Status.CANCELED, _details(job, started=job.started_at), model=model, now=now)
 
 
-def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again) -> protocol.Postponed:
+def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again, *, model: specs.Model) -> protocol.Postponed:
     """A claimed job that is to be tried again later."""
     details = _details(job, started=None)
     tries = job.retries + (again.counted and not again.charged)
@@ -54,7 +54,14 @@ def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again) -> proto
         details=msgspec.structs.replace(details, retries=tries),
         charged=again.charged,
         anew=not again.counted and got.starts == 1 and job.retries == 0,
+        expires_at=_expires_at(job),
+        waits=_waits(job, model),
     )
+
+
+def released(job: jobs.Job, got: protocol.Claimed, *, model: specs.Model) -> protocol.Release:
+    """A claimed job that is given back until it is its turn."""
+    return protocol.Release(id=job.id, token=got.token, expires_at=_expires_at(job), waits=_waits(job, model))
 
 
 def hook(job: jobs.Job, model: specs.Model) -> protocol.Hook | None:
@@ -65,6 +72,16 @@ def hook(job: jobs.Job, model: specs.Model) -> protocol.Hook | None:
     if own.events is None:
         return protocol.Hook(url=own.url)
     return protocol.Hook(url=own.url, statuses=frozenset(end for end in words.TERMINAL if end in own.events))
+
+
+def _expires_at(job: jobs.Job) -> int:
+    deadline = job.envelope.deadline if job.envelope is not None else None
+    return job.expires_at if deadline is None else min(deadline, job.expires_at)
+
+
+def _waits(job: jobs.Job, model: specs.Model) -> protocol.Waits:
+    content = job.envelope
+    return protocol.Waits(notify=content.notify if content is not None else None, hook=hook(job, model))
 
 
 def _details(

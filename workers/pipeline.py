@@ -262,9 +262,9 @@ class Pipeline:
         for claim in waiting_for_turn:
             claim.job.claimed = None
         model, later = self._model(), list[postponing.Later]()
-        given = [(job.id, got.token) for job, got in waiting_for_turn]
+        given = [ends.released(job, got, model=model) for job, got in waiting_for_turn]
         if given:
-            await persisting.stored(lambda: self._store.release(model.account, model.model, given))
+            await persisting.stored(lambda: self._store.release(model.account, model.model, given, now_ms=_now_ms()))
         for job, got in waiting_for_turn:
             async with self._suspecting:
                 for again in await self._begun(got.version, [job]):
@@ -362,8 +362,10 @@ class Pipeline:
         """Queued, says the store; a job that another worker holds by now is that one's."""
         model = self._model()
         claims = [claim for claim in group if claim.job in again]
-        given = [ends.postponed(job, got, again[job]) for job, got in claims]
-        stored = await persisting.stored(lambda: self._store.postpone(model.account, model.model, given))
+        given = [ends.postponed(job, got, again[job], model=model) for job, got in claims]
+        stored = await persisting.stored(
+            lambda: self._store.postpone(model.account, model.model, given, now_ms=_now_ms())
+        )
         metrics.JOBS_POSTPONED.inc(stored.count(True))
         return [
             postponing.Later(claim.job, again[claim.job]) for claim, mine in zip(claims, stored, strict=True) if mine

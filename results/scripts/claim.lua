@@ -8,7 +8,7 @@
 --       Words: run, done, canceled, expired, exhausted.
 local call, sub = redis.call, string.sub
 local now, keep, cut, n, r = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) + 1, tonumber(ARGV[5]), tonumber(ARGV[6])
-local odd, scores, ended = {}, {}, {}
+local odd, scores, ended, left = {}, {}, {}, {}
 local at = 3 * n + 7 + 2 * r
 local hooks, due = hooks_of(n + r + 2, at + 2), false
 
@@ -49,6 +49,7 @@ for i = 1, n do
     end
   else
     local status, starts = sub(was, 1, 1), tonumber(sub(was, 2, 2))
+    if status == 'Q' then left[#left + 1] = sub(key, cut) end
     if status ~= 'R' and status ~= 'Q' then
       tell(i, 'done', sub(was, 1, 66))
       push(i, key, status, ttl)
@@ -71,6 +72,12 @@ for i = 1, n do
 end
 
 if #scores > 0 then call('ZADD', KEYS[1], unpack(scores)) end
+if #left > 0 then -- they were noted or given back; the sets that say so are of the index's hash tag
+  local tag = sub(KEYS[1], 1, -7)
+  call('ZREM', tag .. ':queue', unpack(left))
+  call('ZREM', tag .. ':deadlines', unpack(left))
+  call('HDEL', tag .. ':hooks', unpack(left))
+end
 if #ended > 0 then call('PUBLISH', ARGV[4], table.concat(ended, ' ')) end
 if due then call('PUBLISH', ARGV[at], ARGV[at + 1]) end
 for i = n + 2, n + r + 1 do

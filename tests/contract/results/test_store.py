@@ -38,6 +38,10 @@ def end(job_id: str, by: str = "a", **fields: Any) -> protocol.End:
     return protocol.End(**(given | fields))
 
 
+def given(job_id: str, by: str = "a", **fields: Any) -> protocol.Release:
+    return protocol.Release(id=job_id, token=token(by), **fields)
+
+
 async def claim(kept: protocol.Store, model: str, *requests: protocol.ClaimRequest, **fields: Any) -> list[Any]:
     return await kept.claim(A, model, list(requests), **({"now_ms": now()} | fields))
 
@@ -199,10 +203,10 @@ async def test_a_lost_job_does_not_start_again_past_its_deadline(kept: protocol.
 async def test_release_gives_back_uncharged(kept: protocol.Store, model: str) -> None:
     await claim(kept, model, request("one"), request("two"))
 
-    released = await kept.release(A, model, [("one", token("a")), ("two", token("b")), ("three", token("a"))])
+    released = await kept.release(A, model, [given("one"), given("two", "b"), given("three")], now_ms=now())
 
     assert released == [True, False, False]
-    assert await kept.release(A, model, [("one", token("a"))]) == [True], "sent again, as its answer was lost"
+    assert await kept.release(A, model, [given("one")], now_ms=now()) == [True], "sent again, as its answer was lost"
     found = await kept.fetch(A, model, "one")
     assert found is not None
     assert (found.status, found.starts) == (jobs.Status.QUEUED, 0)
@@ -269,7 +273,7 @@ async def test_a_pipelines_odd_times_and_versions_do_no_harm(
 async def test_nothing_is_nothing(kept: protocol.Store, model: str) -> None:
     assert await claim(kept, model) == []
     assert await kept.finish(A, model, []) == []
-    assert await kept.release(A, model, []) == []
+    assert await kept.release(A, model, [], now_ms=now()) == []
 
 
 async def test_accounts_and_models_do_not_meet(kept: protocol.Store, model: str) -> None:
@@ -319,7 +323,7 @@ async def test_cancel_before_any_worker(kept: protocol.Store, model: str) -> Non
 async def test_cancel_of_a_job_given_back(kept: protocol.Store, model: str) -> None:
     at = now()
     await claim(kept, model, request("one"))
-    await kept.release(A, model, [("one", token("a"))])
+    await kept.release(A, model, [given("one")], now_ms=now())
 
     stands = await kept.cancel(A, model, "one", created_at=at, now_ms=at, ttl_ms=60_000)
 

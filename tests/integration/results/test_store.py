@@ -59,7 +59,7 @@ async def test_a_record_outlives_its_job(over: link.Link, kept: store.Store, mod
 async def test_every_key_of_a_model_has_an_end_but_the_index(over: link.Link, kept: store.Store, model: str) -> None:
     await kept.claim(A, model, [request("one", record=(0, 1, 0)), request("two", deadline=1)], now_ms=now())
     await kept.claim(A, model, [request("one", token="b" * 16)], now_ms=now())
-    await kept.release(A, model, [("one", "b" * 16)])
+    await kept.release(A, model, [protocol.Release(id="one", token="b" * 16)], now_ms=now())
     await kept.cancel(A, model, "three", created_at=now(), now_ms=now(), ttl_ms=1000)
     await kept.cancel(A, model, "one", created_at=now(), now_ms=now(), ttl_ms=1000)
 
