@@ -119,9 +119,9 @@ async def done(kept: protocol.Store, model: str, job_id: str, call: str) -> obje
         was = await kept.delete(A, model, job_id, now_ms=now())
         return was is not None and was.terminal
     if does == "release":
-        return (await kept.release(A, model, [(job_id, token(by))]))[0]
+        return (await kept.release(A, model, [protocol.Release(id=job_id, token=token(by))], now_ms=now()))[0]
     waiting = protocol.Postponed(id=job_id, token=token(by), details=records.Details(), charged=does == "charge")
-    return (await kept.postpone(A, model, [waiting]))[0]
+    return (await kept.postpone(A, model, [waiting], now_ms=now()))[0]
 
 
 WHEN: Final = now()
