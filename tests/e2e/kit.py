@@ -268,13 +268,13 @@ def hanging(pid: int) -> Iterator[None]:
     """The process does nothing at all, its sockets stay open (SIGSTOP)."""
     os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: all(state == "T" for state in _states(pid)), f"process {pid} stands still")
+        until(lambda: all(state == "T" for state in states(pid)), f"process {pid} stands still")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
 
 
-def _states(pid: int) -> list[str]:
+def states(pid: int) -> list[str]:
     """The state of each of its threads (proc(5))."""
     tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/stat")
     return [task.read_text().rpartition(")")[2].split()[0] for task in tasks]

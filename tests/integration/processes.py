@@ -99,6 +99,14 @@ class Processes:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log(name)}") from None
 
+    def pid(self, name: str) -> int:
+        """Its process id."""
+        return self._running[name].pid
+
+    def gone(self, name: str) -> None:
+        """Return when a process that was killed is no more."""
+        self._running.pop(name).wait(60)
+
     def lives(self, name: str) -> None:
         """Fails with the process's log when it ended."""
         process = self._running[name]
