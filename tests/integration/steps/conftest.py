@@ -35,7 +35,7 @@ if isinstance(x, dict):
         raise panini.Retry('not yet', after=x['after'])
     x = x['number']
 """
-"""No input is answered while there is a file `hold`; {"after", "number"} asks to come again while there is no `well`."""
+"""No input is answered while a file `hold` is there; {"after", "number"} asks to come again until one `well` is."""
 
 
 class Bench:
