@@ -81,6 +81,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     batch_ms: float | None = None
     predict_ms: float | None = None
     batch_size: int | None = None
+    cold_ms: float | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

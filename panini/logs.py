@@ -34,11 +34,15 @@ class Settings(settings.Base):
     """`text` for people, `json` for collectors: one object a line."""
 
 
-def configure(process: str) -> None:
-    """Set the process's logging up, once, in its entry point."""
+FIELDS: Final = ("account", "model", "version", "job", "traceparent")
+"""What a line may say of its subject, as `extra` of the call; JSON keeps each in a field of its own."""
+
+
+def configure(process: str, **constant: str) -> None:
+    """Set the process's logging up, once, in its entry point. `constant`: those of FIELDS that all its lines share."""
     options = Settings.load()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json(process) if options.log_format == "json" else _text(process))
+    handler.setFormatter(_Json(process, constant) if options.log_format == "json" else _text(process))
     logging.basicConfig(level=options.log_level.upper(), handlers=[handler], force=True)
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
@@ -54,9 +58,10 @@ def _text(process: str) -> logging.Formatter:
 class _Json(logging.Formatter):
     """One JSON object a record; `extra` fields stand beside the standard ones."""
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, process: str, constant: dict[str, str]) -> None:
         super().__init__()
         self._process = process
+        self._constant = constant
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -66,8 +71,9 @@ class _Json(logging.Formatter):
             "process": self._process,
             "logger": record.name,
             "message": record.getMessage(),
+            **self._constant,
         }
-        for name in ("account", "model", "version", "job"):
+        for name in FIELDS:
             if (value := getattr(record, name, None)) is not None:
                 entry[name] = value
         if record.exc_info:

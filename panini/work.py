@@ -10,7 +10,7 @@ from workers import health, runner_settings, sandbox, service, settings
 def run(account: str, model: str) -> int:
     """Work until SIGTERM; the exit code."""
     sandbox.protect_self()
-    logs.configure(f"worker {account}/{model}")
+    logs.configure(f"worker {account}/{model}", account=account, model=model)
     return uvloop.run(_serve(account, model))
 
 

@@ -71,6 +71,10 @@ JOB: Final[dict[str, Any]] = {
                 "batch_ms": NUMBER,
                 "predict_ms": NUMBER,
                 "batch_size": {"type": ["integer", "null"]},
+                "cold_ms": {
+                    "type": "number",
+                    "description": "Of queued_ms: a cold start of its worker.",
+                },
             },
         },
         "metadata": {"type": ["object", "null"]},

@@ -59,6 +59,8 @@ class Timings(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The predict() call of its batch."""
     batch_size: int | None = None
     """Inputs of that call."""
+    cold_ms: float | None = None
+    """What of queued_ms no runner of its worker was ready for it: a cold start. None: one was."""
 
 
 class Details(msgspec.Struct, frozen=True, array_like=True):

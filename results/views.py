@@ -29,6 +29,7 @@ class Timings(msgspec.Struct, frozen=True, gc=False):
     batch_ms: float | None = None
     predict_ms: float | None = None
     batch_size: int | None = None
+    cold_ms: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Urls(msgspec.Struct, frozen=True, omit_defaults=True, rename={"own": "self"}):
@@ -137,7 +138,8 @@ def _second(second: int) -> str:
 
 
 def _timings(timings: records.Timings) -> Timings:
-    return Timings(timings.queued_ms, timings.batch_ms, timings.predict_ms, timings.batch_size)
+    cold = msgspec.UNSET if timings.cold_ms is None else timings.cold_ms
+    return Timings(timings.queued_ms, timings.batch_ms, timings.predict_ms, timings.batch_size, cold)
 
 
 def _output(record: records.Record) -> msgspec.Raw:

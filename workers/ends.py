@@ -64,6 +64,19 @@ def released(job: jobs.Job, got: protocol.Claimed, *, model: specs.Model) -> pro
     return protocol.Release(id=job.id, token=got.token, expires_at=_expires_at(job), waits=_waits(job, model))
 
 
+def timings(
+    job: jobs.Job, *, started: int, ready_at: int, batch_ms: float, predict_ms: float, batch_size: int
+) -> records.Timings:
+    """Where a job's time went: started at `started` by a worker that is ready since `ready_at` (Unix ms)."""
+    return records.Timings(
+        queued_ms=max(started - job.accepted_at, 0),
+        batch_ms=batch_ms,
+        predict_ms=predict_ms,
+        batch_size=batch_size,
+        cold_ms=ready_at - job.accepted_at if job.accepted_at < ready_at <= started else None,
+    )
+
+
 def hook(job: jobs.Job, model: specs.Model) -> protocol.Hook | None:
     """Its webhook: its own, else the model's."""
     own = job.envelope.webhook if job.envelope is not None else None

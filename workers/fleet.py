@@ -102,6 +102,8 @@ class Fleet:
         self._ready = asyncio.Event()
         self.live = 0
         """Number of the version that jobs without a pin run on; 0: none yet."""
+        self.ready_at = 0
+        """Unix milliseconds at which the first one was ready: a job accepted before waited for a cold start."""
 
     async def go_live(self, number: int) -> None:
         """Load version `number`, then let jobs without a pin run on it. A version that cannot be loaded goes live too:
@@ -109,9 +111,11 @@ class Fleet:
         try:
             await self._runner(self._entry(number))
         except errors.WorkerError as error:
-            log.error("version %d is live and cannot be loaded: %s", number, error)
+            log.error("version %d is live and cannot be loaded: %s", number, error, extra={"version": number})
         self.live = number
-        self._ready.set()
+        if not self._ready.is_set():
+            self.ready_at = time.time_ns() // 1_000_000
+            self._ready.set()
 
     async def ready(self) -> None:
         """Return once there is a live version."""
@@ -211,7 +215,10 @@ class Fleet:
         try:
             await self._runner(loaded)
         except errors.WorkerError as error:
-            log.warning("the runner of version %d died and does not start: %s", loaded.version.version, error)
+            number = loaded.version.version
+            log.warning(
+                "the runner of version %d died and does not start: %s", number, error, extra={"version": number}
+            )
         finally:
             loaded.reviving = None
 

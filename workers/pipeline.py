@@ -8,14 +8,14 @@ stops fetching when the queue is full.
 """
 
 import asyncio
+import functools
 import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from results import protocol, records
-from wire import jobs as words
+from results import protocol
 from wire import metrics, names, specs
 from workers import (
     batching,
@@ -24,6 +24,7 @@ from workers import (
     fleet,
     jobs,
     lanes,
+    observed,
     outcomes,
     parking,
     persisting,
@@ -324,13 +325,18 @@ class Pipeline:
         model = self._model()
         now = _now_ms()
         waited = max((time.monotonic() - began) * 1000 - predict_ms, 0.0)
-        timings = [
-            records.Timings(max(started - claim.job.accepted_at, 0), round(waited, 3), round(predict_ms, 3), len(group))
-            for claim in group
-        ]
+        spent = functools.partial(
+            ends.timings,
+            started=started,
+            ready_at=self._versions.ready_at,
+            batch_ms=round(waited, 3),
+            predict_ms=round(predict_ms, 3),
+            batch_size=len(group),
+        )
+        timings = [spent(claim.job) for claim in group]
         ended = [
-            ends.of(claim.job, claim.got.token, answer, model=model, started=started, now=now, timings=spent)
-            for claim, answer, spent in zip(group, answers, timings, strict=True)
+            ends.of(claim.job, claim.got.token, answer, model=model, started=started, now=now, timings=took)
+            for claim, answer, took in zip(group, answers, timings, strict=True)
             if not claim.job.canceled and claim.job not in again
         ]
         if self._saying is not None and self._saying.pending:
@@ -339,11 +345,7 @@ class Pipeline:
         if not all(stored):
             metrics.JOBS_FENCED.inc(stored.count(False))
             log.info("%d answers came after another worker's; the first stands", stored.count(False))
-        metrics.BATCH_SIZE.observe(len(group))
-        metrics.PREDICT_SECONDS.observe(predict_ms / 1000)
-        metrics.QUEUED_SECONDS.observe(max(spent.queued_ms or 0 for spent in timings) / 1000)
-        metrics.JOBS_ENDED.labels("succeeded").inc(sum(end.status is words.Status.SUCCEEDED for end in ended))
-        metrics.JOBS_ENDED.labels("failed").inc(sum(end.status is words.Status.FAILED for end in ended))
+        observed.batch(ended, timings, version=version, predict_ms=predict_ms)
         return await self._give_back(group, again) if again else []
 
     def _again(

@@ -54,7 +54,10 @@ class Replies:
                     for job in wanted:
                         await self.send([job])
                 else:
-                    log.error("the reply to %s was refused by %s: %s", wanted[0].id, wanted[0].reply_to, error)
+                    refused, subject = wanted[0], {"job": wanted[0].id}
+                    log.error(
+                        "the reply to %s was refused by %s: %s", refused.id, refused.reply_to, error, extra=subject
+                    )
                 return
             else:
                 return
@@ -62,7 +65,8 @@ class Replies:
     def _allowed(self, job: jobs.Job) -> bool:
         if job.reply_to in self._model().reply_topics:
             return True
-        log.warning("job %s names the topic %r, which its model may not reply to", job.id, job.reply_to)
+        subject = {"job": job.id}
+        log.warning("job %s names the topic %r, which its model may not reply to", job.id, job.reply_to, extra=subject)
         return False
 
     async def _known(self, wanted: list[jobs.Job]) -> list[jobs.Job]:
@@ -73,7 +77,8 @@ class Replies:
             return wanted
         for job in wanted:
             if job.reply_to not in there:
-                log.error("the reply to %s is dropped: there is no topic %s", job.id, job.reply_to)
+                subject = {"job": job.id}
+                log.error("the reply to %s is dropped: there is no topic %s", job.id, job.reply_to, extra=subject)
         return [job for job in wanted if job.reply_to in there]
 
     async def _records(self, wanted: Sequence[jobs.Job]) -> list[produce.Record]:

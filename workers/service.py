@@ -285,7 +285,8 @@ class Worker:
         except registry_errors.RegistryError:
             raise
         except Exception as error:  # the boundary: a build ends, and its author hears of it
-            log.error("building version %d failed with an error of ours", number, exc_info=error)
+            subject = {"version": number}
+            log.error("building version %d failed with an error of ours", number, exc_info=error, extra=subject)
             ours = f"an error of Panini itself ({type(error).__name__}: {error}); the worker's log has it"
             tell(f"failed: {ours}")
             await self._shipper.flush()
@@ -308,7 +309,7 @@ class Worker:
                 version,
                 fetch_blob=self._fetch,
                 home=self._home,
-                log=lambda line: log.info("version %d: %s", number, line),
+                log=lambda line: log.info("version %d: %s", number, line, extra={"version": number}),
                 environ=self._model().environ,
                 settings=self._runner_options,
             )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 import sys
@@ -305,10 +306,12 @@ DOUBLE = {"predict.py": "def predict(inputs):\n    return [2 * x for x in inputs
 def logging_model(body: str = "", **options: Any) -> dict[str, str]:
     """A model that appends each input to `seen` in its cache folder before it answers: a log outside the system.
 
-    `body` runs after that with `x`, one input; the answer is `x` doubled.
+    `body` runs after that with `x`, one input; the answer is `x` doubled. No two calls give the same model, so that no
+    test reads what another wrote.
     """
     indented = "".join(f"        {line}\n" for line in body.splitlines())
     code = (
+        f"# {secrets.token_hex(8)}\n"
         "import os, sys, time, json\n"
         "SEEN = os.open(os.path.join(os.environ['XDG_CACHE_HOME'], 'seen'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"
         "def predict(inputs):\n"

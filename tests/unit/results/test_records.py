@@ -9,10 +9,12 @@ from wire import jobs
 
 HEAD = b"S10" + b"0123456789abcdef" + b"00000003" + b"1700000000000" + b"1700000000005" + b"1700086400005"
 FIRST = bytes.fromhex("99cf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c0")
-DETAILS = bytes.fromhex("9acf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c000")
+SECOND = bytes.fromhex("9acf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c000")
+DETAILS = bytes.fromhex("9acf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000")
 # the head, the details' size, the details, the output
 GOLDEN_FIRST = HEAD + b"00000030" + FIRST + b'{"a":1}'
-GOLDEN = HEAD + b"00000031" + DETAILS + b'{"a":1}'
+GOLDEN_SECOND = HEAD + b"00000031" + SECOND + b'{"a":1}'
+GOLDEN = HEAD + b"00000032" + DETAILS + b'{"a":1}'
 
 
 def test_the_layout_stays() -> None:
@@ -27,6 +29,7 @@ def test_the_layout_stays() -> None:
     assert len(head) == records.HEAD
     assert value == GOLDEN
     assert records.decode(GOLDEN_FIRST) == records.decode(value), "of a release without retries"
+    assert records.decode(GOLDEN_SECOND) == records.decode(value), "of a release that told no cold starts"
     found = records.decode(value)
     assert (found.details, found.output, found.token, found.version) == (details, b'{"a":1}', "0123456789abcdef", 3)
     assert (found.created_at, found.completed_at, found.expires_at) == (

@@ -64,6 +64,7 @@ class Fleet:
     def __init__(self, predict: Predict = double, *, live: int = 1, most: int = 64) -> None:
         self.predict = predict
         self.live = live
+        self.ready_at = 0
         self.most = most
         self.calls: list[tuple[int, list[Any], list[float | None]]] = []
         self.policy = specs.Retry()
