@@ -9,7 +9,10 @@ import sys
 import time
 
 FOLDERS = ("architecture", "unit", "contract", "integration", "docs", "e2e")
-"""Folders of tests, the quick ones first. `make faults` runs those that kill things."""
+"""Folders of tests, the quick ones first."""
+
+FAULTS = ("test_checker.py", "test_bugs.py")
+"""Of the tests that kill things the quick ones; `make faults` runs all."""
 
 PARTS = {
     "lint": ["make", "lint"],
@@ -17,6 +20,7 @@ PARTS = {
     "tests": [
         *(sys.executable, "-m", "pytest", "--cov", "--cov-report=term:skip-covered"),
         *(f"tests/{folder}" for folder in FOLDERS),
+        *(f"tests/faults/{name}" for name in FAULTS),
     ],
 }
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from panini.stack import kafka as stack_kafka
+from panini.stack import valkey as stack_valkey
 from tests.e2e import kit
+from tests.faults import installation
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +35,15 @@ def http(stack: kit.Stack) -> Iterator[httpx.Client]:
     """A bare HTTP client with the key."""
     with stack.http() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def at(
+    tmp_path_factory: pytest.TempPathFactory, kafka: stack_kafka.Kafka, valkey: stack_valkey.Valkey
+) -> Iterator[installation.Installation]:
+    """Two APIs; workers are the test's."""
+    made = installation.Installation(tmp_path_factory.mktemp("at"), kafka, valkey)
+    try:
+        yield made.start()
+    finally:
+        made.end()

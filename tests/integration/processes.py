@@ -77,9 +77,11 @@ class Processes:
                 start_new_session=True,
             )
 
-    def panini(self, name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Run the program `panini`."""
-        self.start(name, [sys.executable, "-m", "panini", *arguments], environ)
+    def panini(
+        self, name: str, arguments: Sequence[str], environ: Mapping[str, str], *, cwd: pathlib.Path | None = None
+    ) -> None:
+        """Run the program `panini`, of the packages that lie in `cwd`."""
+        self.start(name, [sys.executable, "-m", "panini", *arguments], environ, cwd=cwd)
 
     def log(self, name: str) -> str:
         """What it said, its end."""
@@ -111,6 +113,16 @@ class Processes:
         """Fails with the process's log when it ended."""
         process = self._running[name]
         assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)}"
+
+    def code(self, name: str) -> int | None:
+        """How it ended; None: it runs."""
+        return self._running[name].poll()
+
+    def kill(self, name: str) -> None:
+        """`kill -9`, and wait until it is gone."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait(20)
 
     def stop(self, name: str) -> int:
         """SIGTERM; the exit code."""
