@@ -96,7 +96,7 @@ async def job_of_model_events(visitor: guards.Member, model: str, job_id: str) -
 
 
 async def _until_ended(visitor: guards.Visitor, job_id: str, model: str | None) -> AsyncIterator[eventstream.Event]:
-    told = ""
+    told, place = "", 0
     while True:
         found = await _find(visitor, job_id, model, wait=visitor.site.config.dashboard_refresh)
         if found.terminal:
@@ -105,6 +105,9 @@ async def _until_ended(visitor: guards.Visitor, job_id: str, model: str | None) 
         if found.status != told:
             told = found.status
             yield eventstream.Event(name="status", data=visitor.site.pages.macro("_parts.html", "status", told))
+        if (found.queue_position or 0) != place:
+            place = found.queue_position or 0
+            yield eventstream.Event(name="place", data=f"place {place} in the queue" if place else "")
 
 
 @router.post("/models/{model}/jobs/{job_id}/redeliver")

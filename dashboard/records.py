@@ -116,6 +116,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: str | None = None
     timings: Timings | None = None
     metadata: dict[str, Any] | None = None
+    queue_position: int | None = None
+    """Of a queued job: so many of its model's are queued up to it, where that is known."""
 
     @property
     def terminal(self) -> bool:

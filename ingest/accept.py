@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ingest import bodies, errors, floods, idempotency, producer
+from ingest import bodies, errors, floods, idempotency, notes, producer
 from results import records, views, waiting
 from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
@@ -54,6 +54,7 @@ class Acceptor:
         waiters: waiting.Waiters,
         flooded: floods.Floods | None = None,
         idempotent: idempotency.Idempotency | None = None,
+        noted: notes.Notes | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._signer = signer
@@ -61,6 +62,7 @@ class Acceptor:
         self._waiters = waiters
         self._flooded = flooded
         self._idempotent = idempotent
+        self._noted = noted
         self._clock_ms = clock_ms
 
     async def submit(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
@@ -111,19 +113,25 @@ class Acceptor:
         try:
             await self._produce(endpoint, content, wanted, bulk=bulk)
             async with asyncio.timeout(wanted.wait):
-                return job_id, bulk, records.decode(await expected)
+                value = await expected
+            if self._noted is not None:
+                self._noted.forget(job_id)
+            return job_id, bulk, records.decode(value)
         except TimeoutError:
             return job_id, bulk, None
         finally:
             expected.cancel()
 
-    def line(self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None) -> bytes:
-        """One line of a bulk set as an encoded envelope. Raises Problem."""
+    def line(
+        self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None
+    ) -> tuple[envelope.Envelope, bytes]:
+        """One line of a bulk set as an envelope, and encoded. Raises Problem."""
         content, _ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
-        encoded = envelope.encode(msgspec.structs.replace(content, id=job_id))
+        content = msgspec.structs.replace(content, id=job_id)
+        encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
             raise too_large(endpoint, len(encoded))
-        return encoded
+        return content, encoded
 
     def _accepted(self, job_id: str, endpoint: specs.Endpoint, wanted: Wanted, *, bulk: bool) -> Reply:
         own = views.address(job_id, endpoint.model, ours=True)
@@ -186,7 +194,7 @@ class Acceptor:
             raise too_large(endpoint, len(encoded))
         try:
             lane = names.bulk_topic if bulk else names.jobs_topic
-            await self._kafka.accept(lane(endpoint.account, endpoint.model), encoded)
+            place = await self._kafka.accept(lane(endpoint.account, endpoint.model), encoded)
         except errors.KafkaUnavailable as error:
             raise problems.Problem(
                 503,
@@ -203,6 +211,8 @@ class Acceptor:
                 headers={"Retry-After": RETRY_AFTER},
                 id=content.id,
             ) from error
+        if self._noted is not None:
+            self._noted.accepted(endpoint, content, place, bulk=bulk)
         if self._flooded is not None and not bulk:
             self._flooded.accepted(wanted.key, endpoint.account, endpoint.model, content.id or "")
 

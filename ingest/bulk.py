@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from ingest import accept, errors, producer
+from ingest import accept, errors, notes, producer
 from wire import envelope, ids, names, problems, specs
 
 MAX_LINES: Final = 1 << 24
@@ -37,6 +37,7 @@ class Intake:
         endpoint: specs.Endpoint,
         bulk_id: str,
         traceparent: str | None,
+        noted: notes.Notes | None = None,
     ) -> None:
         self._acceptor = acceptor
         self._kafka = kafka
@@ -44,10 +45,13 @@ class Intake:
         self._endpoint = endpoint
         self._topic = names.bulk_topic(endpoint.account, endpoint.model)
         self._traceparent = traceparent
+        self._noted = noted
         parsed = ids.parse_bulk(bulk_id)
         assert parsed is not None  # noqa: S101  made or checked by the caller
         self._set = parsed
         self._record: list[bytes] = []
+        self._timed: list[tuple[int, envelope.Envelope]] = []
+        """Those of the record with a deadline, by their places in it: they are noted, so that they end in time."""
         self._size = 0
         self._sending: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
@@ -83,7 +87,7 @@ class Intake:
             return
         job_id = self._signer.member(self._set, number, account_uid=self._endpoint.account_uid)
         try:
-            content = self._acceptor.line(self._endpoint, raw, job_id, self._traceparent)
+            job, content = self._acceptor.line(self._endpoint, raw, job_id, self._traceparent)
         except problems.Problem as problem:
             if problem.status == 409:
                 raise
@@ -91,6 +95,8 @@ class Intake:
             return
         if self._record and self._size + len(content) > RECORD_BYTES:
             await self._flush()
+        if job.deadline is not None:
+            self._timed.append((len(self._record), job))
         self._record.append(content)
         self._size += len(content)
         if len(self._record) >= RECORD_JOBS:
@@ -111,18 +117,22 @@ class Intake:
         if not self._record:
             return
         record, self._record, self._size = self._record, [], 0
+        timed, self._timed = self._timed, []
         while len(self._sending) >= IN_FLIGHT:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
         self._check()
-        task = asyncio.create_task(self._send(record))
+        task = asyncio.create_task(self._send(record, timed))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, record: list[bytes]) -> None:
+    async def _send(self, record: list[bytes], timed: list[tuple[int, envelope.Envelope]]) -> None:
         try:
             value = record[0] if len(record) == 1 else envelope.join_record(record)
-            await self._kafka.accept_record(self._topic, value)
+            place = await self._kafka.accept_record(self._topic, value)
             self.accepted += len(record)
+            if self._noted is not None:
+                for member, job in timed:
+                    self._noted.accepted(self._endpoint, job, place._replace(member=member), bulk=True)
         except errors.IngestError as error:
             self._failed = self._failed or error
 

@@ -65,6 +65,7 @@ async def submit(request: Request, model: str, key: Key, id: str | None = None) 
         endpoint=endpoint,
         bulk_id=bulk_id,
         traceparent=traceparent,
+        noted=state.notes,
     )
     try:
         await intake.take(bulk.lines_of(request.stream()))

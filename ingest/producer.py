@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import kafka
 import kafka.errors
@@ -34,12 +34,13 @@ MAX_RECORD: Final = 512 << 10
 FAILURES_BEFORE_RENEWAL: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a job lies in Kafka."""
 
     partition: int
     offset: int
+    member: int = 0
+    """Its place among the jobs of the record."""
 
 
 @dataclass(slots=True)
@@ -209,10 +210,9 @@ class Producer:
     def _acknowledged(self, one: _Sent, began: float, metadata: Any) -> None:
         self._failures = 0
         metrics.PRODUCE_SECONDS.observe(time.perf_counter() - began)
-        place = Place(metadata.partition, metadata.offset)
-        for job in one.jobs:
+        for member, job in enumerate(one.jobs):
             if not job.accepted.done():
-                job.accepted.set_result(place)
+                job.accepted.set_result(Place(metadata.partition, metadata.offset, member))
         self._landed(one)
 
     def _undelivered(self, one: _Sent, error: BaseException) -> None:

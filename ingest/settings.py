@@ -19,5 +19,8 @@ class Settings(settings.Base):
     ingest_flood: int = pydantic.Field(1000, ge=1, le=100_000)
     """Unfinished interactive jobs of one key at one model, counted by each process; its further ones go to the bulk
     lane, so that one client's flood never stands before another's single job."""
+    ingest_notes: int = pydantic.Field(100_000, ge=0)
+    """Queued jobs of one model that are noted in Redis with their place in the queue, some 500 bytes each; further
+    ones only where they have a deadline or a webhook."""
     ingest_ack_timeout: float = pydantic.Field(2.5, gt=0.5)
     """Seconds within which Kafka must acknowledge; past it the POST is 503 with the job's id."""

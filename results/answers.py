@@ -48,6 +48,8 @@ class Results:
         self.store = store
         self.waiters = waiters
         self.signer = signer
+        self.on_found: Callable[[str], None] | None = None
+        """Told of every job that was read and has a record."""
 
     async def job(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
         """GET of a job that Panini named."""
@@ -103,10 +105,14 @@ class Results:
                 raise refusals.too_old(job_id, parsed.issued_ms)
             body = views.queued(job_id, endpoint.model, parsed.issued_ms)
             return Answer(200, headers | _POLL, body)
+        if self.on_found is not None:
+            self.on_found(job_id)
         if found.gone(now_ms):
             raise refusals.gone(job_id, found)
         if not found.terminal:
-            return Answer(200, headers | _POLL, views.job(job_id, endpoint.model, found, ours=parsed is not None))
+            position = await self.position(endpoint, job_id, found)
+            body = views.job(job_id, endpoint.model, found, ours=parsed is not None, position=position)
+            return Answer(200, headers | _POLL, body)
         headers |= _ended(job_id)
         if asked.if_none_match is not None and headers["ETag"] in asked.if_none_match:
             return Answer(304, headers, b"")
@@ -190,6 +196,12 @@ class Results:
         return Answer(
             200, {"Content-Type": _JSON, "Cache-Control": "no-store"}, views.several(found, cursor=page.cursor)
         )
+
+    async def position(self, endpoint: specs.Endpoint, job_id: str, found: records.Record) -> int | None:
+        """A queued job's place in its model's queue, from 1; none where that is not known."""
+        if found.status is not jobs.Status.QUEUED:
+            return None
+        return await self.store.position(endpoint.account, endpoint.model, job_id)
 
     async def found(
         self, known: directory.Directory, key: specs.Key, model: str | None, job_id: str

@@ -25,6 +25,7 @@ EXAMPLE: Final[dict[str, Any]] = {
 QUEUED: Final = EXAMPLE | {
     "version": None,
     "status": "queued",
+    "queue_position": 17,
     "output": None,
     "attempt": 0,
     "started_at": None,
@@ -59,6 +60,12 @@ JOB: Final[dict[str, Any]] = {
             "properties": {"type": TEXT, "message": TEXT},
         },
         "attempt": {"type": "integer"},
+        "queue_position": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Only of a queued job whose place is known: how many of the model's jobs are queued up to "
+            "this one, by the time of their acceptance.",
+        },
         "lane": {"const": "bulk", "description": "Only in the answer to a POST whose job went to the bulk lane."},
         "cached": {"type": "boolean"},
         "created_at": {"type": "string", "format": "date-time"},

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from results import records
-from wire import jobs, names
+from wire import envelope, jobs, names
 
 DAY_MS: Final = 24 * 3600 * 1000
 
@@ -184,6 +184,15 @@ class Shrunk(msgspec.Struct, frozen=True):
     seen: int
     removed: int
     """Records cut to their heads or found gone, and taken out of the index."""
+
+
+def hook(webhook: envelope.Webhook | None, *, default: str | None) -> Hook | None:
+    """A job's webhook: the envelope's own, else its model's default."""
+    if webhook is None:
+        return None if default is None else Hook(url=default)
+    if webhook.events is None:
+        return Hook(url=webhook.url)
+    return Hook(url=webhook.url, statuses=frozenset(end for end in jobs.TERMINAL if end in webhook.events))
 
 
 def cursor(score: float, job_id: str) -> str:

@@ -2,7 +2,8 @@
 
     1 queued · 2 started · 3 … progress and output · last: ended
 
-Numbers never change, so that a client goes on after the last one it has. Being queued, started and ended is read from
+Numbers never change, so that a client goes on after the last one it has; the place in the queue, which passes, has the
+number of `queued`. Being queued, started and ended is read from
 the record and costs nothing to write; only a change from queued to running is nobody's word, and is looked for.
 """
 
@@ -66,7 +67,7 @@ class Streams:
     async def _follow(
         self, endpoint: specs.Endpoint, job_id: str, parsed: ids.JobId | None, after: int
     ) -> AsyncIterator[bytes]:
-        sent, silent = after, time.monotonic()
+        sent, silent, place = after, time.monotonic(), None
         if sent < QUEUED:
             created = parsed.issued_ms if parsed is not None else None
             yield _event(QUEUED, "queued", _queued(job_id, endpoint.model, created))
@@ -79,6 +80,12 @@ class Streams:
                 yield _event(number, name, data)
                 sent, silent = number, time.monotonic()
             record, _ = state
+            position = await self._position(endpoint, job_id, record)
+            if position not in (None, place):
+                place = position
+                # numbered as `queued`: a client that comes again is told its place anew
+                yield _event(QUEUED, "position", _encode({"queue_position": position}))
+                silent = time.monotonic()
             if record is not None and record.terminal:
                 async for event in self._rest(endpoint, job_id, parsed, record, sent):
                     yield event
@@ -110,6 +117,14 @@ class Streams:
         finally:
             looking.cancel()
             released.cancel()
+
+    async def _position(self, endpoint: specs.Endpoint, job_id: str, record: records.Record | None) -> int | None:
+        if record is None:
+            return None
+        try:
+            return await self._results.position(endpoint, job_id, record)
+        except errors.StoreUnavailable:
+            return None
 
     def _told(self, job_id: str, state: _State, sent: int) -> list[tuple[int, str, bytes]]:
         record, heard = state

@@ -56,6 +56,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: str | None = None
     timings: Timings | None = None
     metadata: dict[str, Any] | None = None
+    queue_position: int | msgspec.UnsetType = msgspec.UNSET
     lane: str | msgspec.UnsetType = msgspec.UNSET
     urls: Urls
 
@@ -68,7 +69,9 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     default: bool = False
 
 
-def job(job_id: str, model: str, record: records.Record, *, ours: bool, output: bool = True) -> bytes:
+def job(
+    job_id: str, model: str, record: records.Record, *, ours: bool, output: bool = True, position: int | None = None
+) -> bytes:
     """The job's JSON. `ours`: Panini made the id, so the short address knows it. `output`: include it."""
     details = record.details
     succeeded = record.status is jobs.Status.SUCCEEDED
@@ -88,6 +91,7 @@ def job(job_id: str, model: str, record: records.Record, *, ours: bool, output: 
         completed_at=None if record.completed_at is None else iso(record.completed_at),
         timings=None if timings is None else _timings(timings),
         metadata=details.metadata,
+        queue_position=msgspec.UNSET if position is None else position,
         urls=_urls(job_id, model, ours=ours, output=succeeded),
     )
     try:

@@ -19,6 +19,9 @@ JOBS_ACCEPTED: Final = Counter(
 JOBS_REFUSED: Final = Counter(
     "panini_jobs_refused", "POSTs of jobs that were answered with an error, by HTTP status.", ["status"]
 )
+NOTES_DROPPED: Final = Counter(
+    "panini_notes_dropped", "Accepted jobs that could not be noted as queued: they have no place in the queue to show."
+)
 PRODUCE_SECONDS: Final = Histogram(
     "panini_produce_seconds", "From handing a record to the producer to its acknowledgement.", buckets=_SECONDS
 )

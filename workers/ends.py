@@ -79,12 +79,7 @@ def timings(
 
 def hook(job: jobs.Job, model: specs.Model) -> protocol.Hook | None:
     """Its webhook: its own, else the model's."""
-    own = job.envelope.webhook if job.envelope is not None else None
-    if own is None:
-        return None if model.webhook is None else protocol.Hook(url=model.webhook)
-    if own.events is None:
-        return protocol.Hook(url=own.url)
-    return protocol.Hook(url=own.url, statuses=frozenset(end for end in words.TERMINAL if end in own.events))
+    return protocol.hook(job.envelope.webhook if job.envelope is not None else None, default=model.webhook)
 
 
 def _expires_at(job: jobs.Job) -> int:

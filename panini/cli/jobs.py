@@ -94,6 +94,8 @@ def _words(event: client.JobEvent) -> str:
     data = event.data
     if event.name == "progress":
         return f"{data.get('fraction', 0):.0%}  {data.get('text', '')}"
+    if event.name == "position":
+        return f"place {data.get('queue_position')} in the queue"
     if event.name == "ended":
         return str(data.get("status"))
     if event.name == "output":
@@ -115,7 +117,8 @@ def _tell(found: client.Job, output: pathlib.Path | None, *, as_json: bool) -> N
 
 def _for_people(found: client.Job, *, shown: bool) -> None:
     version = f" version {found.version}" if found.version else ""
-    click.echo(f"{found.id}  {found.status}  ({found.model}{version})")
+    place = f", place {found.queue_position} in the queue" if found.queue_position else ""
+    click.echo(f"{found.id}  {found.status}{place}  ({found.model}{version})")
     if not found.done:
         click.echo(f"panini job {found.id} --wait 20   waits for its end")
     elif found.succeeded and shown:

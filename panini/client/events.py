@@ -16,9 +16,9 @@ class JobEvent:
     number: int
     """Its place in the job's log of events."""
     name: str
-    """`queued`, `started`, `progress`, `output`, or at last `ended`."""
+    """`queued`, `position`, `started`, `progress`, `output`, or at last `ended`."""
     data: dict[str, Any]
-    """progress: fraction, text. output: output. ended: the whole job."""
+    """position: queue_position. progress: fraction, text. output: output. ended: the whole job."""
 
 
 class Follow:

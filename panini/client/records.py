@@ -32,6 +32,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of bytes the output is, such as image/png; then `output` is their base64."""
     error: JobError | None = None
     metadata: dict[str, Any] | None = None
+    queue_position: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class Job:
     media_type: str | None = None  # of an output that is bytes, such as image/png
     error: JobError | None = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)  # your own words, handed back
+    queue_position: int | None = (
+        None  # of a queued job: so many of the model's are queued up to it, where that is known
+    )
     document: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)  # everything the server said
 
     @property
@@ -80,6 +84,7 @@ class Job:
             media_type=fields.output_media_type,
             error=fields.error,
             metadata=fields.metadata or {},
+            queue_position=fields.queue_position,
             document=document,
             **more,
         )

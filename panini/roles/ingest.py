@@ -8,7 +8,7 @@ import fastapi
 import ingest.bulk_routes
 import ingest.routes
 import ingest.settings
-from ingest import accept, floods, idempotency, producer
+from ingest import accept, floods, idempotency, notes, producer
 from panini.roles import base
 from panini.roles import results as results_role
 from results import reservations
@@ -40,8 +40,16 @@ async def start(process: base.Process) -> None:
     state.producer = into
     flooded = floods.Floods(unfinished=kept.store.unfinished, most=options.ingest_flood)
     idempotent = idempotency.Idempotency(reservations.Reservations(state.link), kept.waiters)
+    state.notes = notes.Notes(kept.store, most=options.ingest_notes)
+    kept.on_found = state.notes.forget
+    await process.background(state.notes.run())
     state.acceptor = accept.Acceptor(
-        signer=kept.signer, kafka=into, waiters=kept.waiters, flooded=flooded, idempotent=idempotent
+        signer=kept.signer,
+        kafka=into,
+        waiters=kept.waiters,
+        flooded=flooded,
+        idempotent=idempotent,
+        noted=state.notes,
     )
     await process.background(_tidy(into, state.directory))
 

@@ -31,14 +31,15 @@ STREAMING = {
 
 
 def events(response: httpx.Response) -> Iterator[tuple[int, str, Any]]:
-    """Number, name and data of each event, as they arrive."""
+    """Number, name and data of each event but the place in the queue, as they arrive."""
     lines: list[str] = []
     for line in response.iter_lines():
         if line:
             lines.append(line)
         elif lines and not lines[0].startswith(":"):
             fields = dict(one.split(": ", 1) for one in lines)
-            yield int(fields["id"]), fields["event"], json.loads(fields["data"])
+            if fields["event"] != "position":
+                yield int(fields["id"]), fields["event"], json.loads(fields["data"])
             lines = []
         else:
             lines = []
