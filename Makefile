@@ -57,6 +57,7 @@ screenshots: environment ## pictures of every page, in docs/screenshots
 
 docs: environment ## write the pages that come from the code
 	@$(RUN) scripts.settings_page
+	@$(RUN) scripts.metrics_page
 
 fmt: environment ## put the tree into the one format
 	@$(RUN) ruff check --fix .

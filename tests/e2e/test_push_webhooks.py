@@ -54,6 +54,21 @@ def test_a_job_with_a_webhook(stack: kit.Stack, client: Client, http: httpx.Clie
     assert again["headers"]["webhook-id"] == request["headers"]["webhook-id"]
 
 
+def test_a_trace_goes_from_the_post_to_the_webhook(stack: kit.Stack, http: httpx.Client, receiver: Receiver) -> None:
+    model = stack.deploy(kit.DOUBLE)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    answer = http.post(
+        f"/v1/models/{model}/jobs",
+        json={"input": 4, "webhook": f"{receiver.url}/200/traced"},
+        headers={"traceparent": trace},
+    )
+
+    assert answer.status_code == 202
+    [request] = arrived(receiver, "/200/traced")
+    assert request["headers"]["traceparent"] == trace
+
+
 def test_a_receiver_that_fails_first(stack: kit.Stack, client: Client, receiver: Receiver) -> None:
     model = stack.deploy(kit.DOUBLE)
     job = client.submit(model, 1, webhook=f"{receiver.url}/flaky/e2e")
