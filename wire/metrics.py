@@ -30,6 +30,9 @@ RECORDS_INVALID: Final = Counter("panini_records_invalid", "Places in records th
 JOBS_ENDED: Final = Counter("panini_jobs_ended", "Jobs that this worker ended, by status.", ["status"])
 JOBS_FENCED: Final = Counter("panini_jobs_fenced", "Answers of this worker that came after another's and were dropped.")
 JOBS_POSTPONED: Final = Counter("panini_jobs_postponed", "Tries of jobs that were given back, to be tried again later.")
+JOBS_EXPIRED: Final = Counter(
+    "panini_jobs_expired", "Queued jobs that this process, as the sweeper, ended at their deadline or maximum age."
+)
 BATCH_SIZE: Final = Histogram("panini_batch_size", "Jobs of one batch.", buckets=_SIZES)
 PREDICT_SECONDS: Final = Histogram("panini_predict_seconds", "Inside predict(), per batch.", buckets=_SECONDS)
 QUEUED_SECONDS: Final = Histogram(

@@ -13,6 +13,7 @@ from results import (
     changes,
     deliverer,
     deliveries,
+    expiry,
     link,
     pushes,
     sending,
@@ -52,13 +53,14 @@ async def shared(process: base.Process) -> answers.Results:
 
 
 async def start(process: base.Process) -> None:
-    """Answer reads, deliver webhooks, and free what is past its time."""
+    """Answer reads, deliver webhooks, end queued jobs in time, and free what is past its time."""
     kept = await shared(process)
     state = process.app.state
     state.changes = changes.Changes(kept)
     state.streams = streams.Streams(kept, words.Words(state.link))
     state.pushes = pushes.Pushes(kept, deliveries.Outbox(state.link))
     await process.background(sweep.run(kept.store, state.directory.every))
+    await process.background(expiry.Sweeper(state.link, kept.store, endpoints=state.directory.every).run())
     options = settings.Push.load()
     sender = sending.Sender(private=options.webhook_private, timeout=options.webhook_timeout)
     process.stack.push_async_callback(sender.aclose)
