@@ -40,11 +40,11 @@ class Installation:
             "PANINI_LOG_FORMAT": "json",
         }
 
-    def start(self) -> "Installation":
-        """Start them all and wait until each is ready."""
+    def start(self, *, pages: bool = True) -> "Installation":
+        """Start them all, but the dashboards where no `pages` are wanted, and wait until each is ready."""
         self._serve("registry", "registry", self.url)
         for role, urls in (("ingest", self.ingest), ("results", self.results), ("dashboard", self.dashboard)):
-            for number, url in enumerate(urls):
+            for number, url in enumerate(urls if pages or role != "dashboard" else []):
                 self._serve(f"{role}-{number}", role, url)
         return self
 
