@@ -21,6 +21,9 @@ USE: Final = 0.8
 MEMORY: Final = 30.0
 """Seconds over which arrivals are averaged: long enough for bursts, short against the stable window."""
 
+UNTOLD: Final = 2.0
+"""Seconds for which a finished record may look like a waiting one: workers commit once a second, a look takes time."""
+
 ROUNDING: Final = 1e-9
 """What a share of a worker may be off by, so that an exact quotient does not ask for one more."""
 
@@ -85,10 +88,12 @@ class State:
     """Measured seconds from a worker's start to its readiness."""
     arrivals: float = 0.0
     """Records a second."""
+    came: tuple[tuple[float, int], ...] = ()
+    """(when, records that came since the look before) of the last UNTOLD seconds."""
     backlog: int = 0
     finished: int | None = None
     worked: float = 0.0
-    """Worker-seconds since the last measurement of pace, all of them with work waiting."""
+    """Worker-seconds since the last measurement of pace, all of them with more work waiting than commits are behind."""
     done: int = 0
     """Records finished in them."""
     grew_at: float | None = None
@@ -110,7 +115,7 @@ def step(limits: Limits, state: State, seen: Seen) -> State:
     if seen.at - state.busy_at >= limits.idle:
         return _decided(state, seen, limits.least, "idle", window=())
     need = wanted(
-        backlog=seen.backlog,
+        backlog=_waiting(state, seen),
         seconds=_pace(state, limits, seen),
         arrivals=state.arrivals,
         running=min(seen.ready, state.replicas),
@@ -156,22 +161,31 @@ def _measured(state: State, seen: Seen) -> State:
     before = seen.finished if state.finished is None else state.finished
     done = max(seen.finished - before, 0)  # offsets fall where a topic was made anew
     came = max(done + seen.backlog - state.backlog, 0)
-    if passed and state.finished is not None:
+    if state.finished is None and seen.ready:  # the first look at workers that run already
+        state = replace(state, came=((seen.at, seen.backlog),))
+    elif passed and state.finished is not None:
         keep = math.exp(-passed / MEMORY)
         arrivals = state.arrivals * keep + came / passed * (1 - keep)
-        state = replace(state, arrivals=arrivals, busy_at=seen.at if came else state.busy_at)
+        latest = *((when, n) for when, n in state.came if seen.at - when < UNTOLD), (seen.at, came)
+        state = replace(state, arrivals=arrivals, came=latest, busy_at=seen.at if came else state.busy_at)
     state = _paced(state, seen, passed, done)
     return replace(_loading(state, seen), at=seen.at, backlog=seen.backlog, finished=seen.finished)
 
 
 def _paced(state: State, seen: Seen, passed: float, done: int) -> State:
     """Count worker-seconds in which work waited all the while, until each worker may have finished a record."""
-    if not (seen.backlog and state.backlog and seen.ready):
+    if not (_waiting(state, seen) and state.backlog and seen.ready):
         return replace(state, worked=0.0, done=0)
     worked, done = state.worked + passed * min(seen.ready, seen.partitions), state.done + done
     if done < min(seen.ready, seen.partitions) or not done:
         return replace(state, worked=worked, done=done)
     return replace(state, seconds=_mixed(state.seconds, worked / done), worked=0.0, done=0)
+
+
+def _waiting(state: State, seen: Seen) -> int:
+    """The backlog without what came just now, which may be finished and not yet committed: else workers that keep up
+    would look busy all the time, and any steady load would end with as many workers as there may be."""
+    return max(seen.backlog - sum(came for _, came in state.came), 0)
 
 
 def _loading(state: State, seen: Seen) -> State:

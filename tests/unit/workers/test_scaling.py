@@ -63,11 +63,13 @@ def test_down_only_when_fewer_were_enough_for_the_stable_window() -> None:
 
 
 def test_a_wave_shorter_than_the_window_stops_nobody() -> None:
-    state = dataclasses.replace(scaling.begin(at=0, replicas=0), seconds=1.0)
-    found = set()
+    state = dataclasses.replace(scaling.begin(at=0, replicas=8), seconds=1.0)
+    found, waiting, finished = set(), 0, 0
     for at in range(2, 600, 2):
-        wave = 200 if at % 40 == 2 else 0
-        state = scaling.step(LIMITS, state, seen(at, wave, ready=8, finished=at * 5))
+        waiting += 200 if at % 40 == 2 else 0
+        done = min(waiting, 16)  # eight workers, a second a record
+        waiting, finished = waiting - done, finished + done
+        state = scaling.step(LIMITS, state, seen(at, waiting, ready=8, finished=finished))
         found.add(state.replicas)
 
     assert found == {8}
@@ -140,6 +142,19 @@ def test_a_topic_made_anew_does_not_confuse() -> None:
 
     assert state.replicas == 1
     assert state.arrivals >= 0
+
+
+@pytest.mark.parametrize("use", [0.05, 0.3, 0.6])
+def test_a_worker_that_keeps_up_stays_alone_though_commits_are_always_behind(use: float) -> None:
+    rate, state, counts = 20.0, scaling.begin(at=0, replicas=1), set()
+    for at in range(1, 600):
+        # 20 records a second that take 50 ms * use each; the last second's are finished and not committed yet
+        behind = round(rate * (1.0 + 0.05 * use))
+        finished = int(rate * at) - behind
+        state = scaling.step(LIMITS, state, seen(at, behind, ready=state.replicas, finished=finished))
+        counts.add(state.replicas)
+
+    assert counts == {1}
 
 
 @dataclasses.dataclass
