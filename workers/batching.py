@@ -5,9 +5,12 @@ runner is busy, so an idle model answers a lone job without waiting and a busy o
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from workers import jobs
+
+T = TypeVar("T")
 
 
 def take(
@@ -25,3 +28,11 @@ def take(
         (batch if version_of(job) == version else passed).append(job)
     waiting.extendleft(reversed(passed))
     return version, batch
+
+
+def apart(items: Iterable[T], version_of: Callable[[T], int]) -> dict[int, list[T]]:
+    """The items by their version, in their order."""
+    found: dict[int, list[T]] = {}
+    for item in items:
+        found.setdefault(version_of(item), []).append(item)
+    return found

@@ -1,4 +1,5 @@
-"""Cancel, asked of jobs that run: ended at once as canceled, whatever becomes of the call that they are in."""
+"""Claimed jobs that end before their answer: canceled, whatever becomes of the call that they are in; or expired, where
+their deadline passes before their call has begun."""
 
 import asyncio
 import time
@@ -24,6 +25,7 @@ class Cancels:
         self._store = store
         self._versions = versions
         self._running = running
+        self._deadlines: dict[jobs.Job, asyncio.TimerHandle] = {}
         self._watching: set[asyncio.Task[None]] = set()
 
     def ask(self, job_id: str) -> None:
@@ -44,20 +46,37 @@ class Cancels:
 
     def claimed(self, job: jobs.Job) -> None:
         """A job was claimed: cancel may have been asked while the claim was on its way."""
+        job.sent = False
         if job.canceled:
             self._begin(job)
+        elif job.envelope is not None and job.envelope.deadline is not None and job not in self._deadlines:
+            delay = max(0.0, job.envelope.deadline / 1000 - time.time())
+            self._deadlines[job] = asyncio.get_running_loop().call_later(delay, self._overdue, job)
 
-    def _begin(self, job: jobs.Job) -> None:
-        job.canceling = asyncio.create_task(self._cancel(job))
+    def over(self, job: jobs.Job) -> None:
+        """A job's batch is over."""
+        if self._deadlines and (timer := self._deadlines.pop(job, None)) is not None:
+            timer.cancel()
 
-    async def _cancel(self, job: jobs.Job) -> None:
-        """End it as canceled, then see that its runner does not work for nothing."""
+    def _overdue(self, job: jobs.Job) -> None:
+        """Its deadline passed: it ends, unless its call has begun, or it is not claimed just now."""
+        claim = job.claimed
+        if claim is None or job.canceled or (job.sent and not self._versions.waits(claim.version, job.id)):
+            return
+        job.canceled = True
+        self._begin(job, ends.expired)
+
+    def _begin(self, job: jobs.Job, end: Callable[..., protocol.End] = ends.canceled) -> None:
+        job.canceling = asyncio.create_task(self._cancel(job, end))
+
+    async def _cancel(self, job: jobs.Job, how: Callable[..., protocol.End]) -> None:
+        """End it, then see that its runner does not work for nothing."""
         claim, model = job.claimed, self._model()
         assert claim is not None  # noqa: S101  only claimed jobs come here
-        end = ends.canceled(job, claim.token, model=model, now=time.time_ns() // 1_000_000)
+        end = how(job, claim.token, model=model, now=time.time_ns() // 1_000_000)
         stored = await persisting.stored(lambda: self._store.finish(model.account, model.model, [end]))
         if stored[0]:
-            metrics.JOBS_ENDED.labels("canceled").inc()
+            metrics.JOBS_ENDED.labels(end.status).inc()
             watching = asyncio.create_task(self._versions.cancel(claim.version, job.id))
             self._watching.add(watching)
             watching.add_done_callback(self._watching.discard)

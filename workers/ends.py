@@ -44,6 +44,11 @@ def canceled(job: jobs.Job, token: str, *, model: specs.Model, now: int) -> prot
     return _end(job, token, words.Status.CANCELED, _details(job, started=job.started_at), model=model, now=now)
 
 
+def expired(job: jobs.Job, token: str, *, model: specs.Model, now: int) -> protocol.End:
+    """The end of a job whose deadline passed while it was claimed and had not begun."""
+    return _end(job, token, words.Status.EXPIRED, _details(job, started=None), model=model, now=now)
+
+
 def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again, *, model: specs.Model) -> protocol.Postponed:
     """A claimed job that is to be tried again later."""
     details = _details(job, started=None)
@@ -54,14 +59,14 @@ def postponed(job: jobs.Job, got: protocol.Claimed, again: retry.Again, *, model
         details=msgspec.structs.replace(details, retries=tries),
         charged=again.charged,
         anew=not again.counted and got.starts == 1 and job.retries == 0,
-        expires_at=_expires_at(job),
+        expires_at=job.deadline,
         waits=_waits(job, model),
     )
 
 
 def released(job: jobs.Job, got: protocol.Claimed, *, model: specs.Model) -> protocol.Release:
     """A claimed job that is given back until it is its turn."""
-    return protocol.Release(id=job.id, token=got.token, expires_at=_expires_at(job), waits=_waits(job, model))
+    return protocol.Release(id=job.id, token=got.token, expires_at=job.deadline, waits=_waits(job, model))
 
 
 def timings(
@@ -80,11 +85,6 @@ def timings(
 def hook(job: jobs.Job, model: specs.Model) -> protocol.Hook | None:
     """Its webhook: its own, else the model's."""
     return protocol.hook(job.envelope.webhook if job.envelope is not None else None, default=model.webhook)
-
-
-def _expires_at(job: jobs.Job) -> int:
-    deadline = job.envelope.deadline if job.envelope is not None else None
-    return job.expires_at if deadline is None else min(deadline, job.expires_at)
 
 
 def _waits(job: jobs.Job, model: specs.Model) -> protocol.Waits:

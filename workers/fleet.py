@@ -170,6 +170,12 @@ class Fleet:
         loaded.took(ran, 1 if together else len(work))
         return ran
 
+    def waits(self, number: int, job_id: str) -> bool:
+        """Whether a job lies in the runner of version `number` and predict() has not begun with it."""
+        loaded = self._loaded.get(number)
+        place = loaded.runner.at(job_id) if loaded is not None and loaded.runner is not None else None
+        return place is not None and not place.began
+
     async def cancel(self, number: int, job_id: str) -> None:
         """See that version `number` works no more for this job: it does not begin, or its runner is killed, once that
         costs its neighbours less than waiting; they come back as lost, to be run again. Returns when it is so."""

@@ -41,6 +41,7 @@ class Job:
         "record",
         "reply_to",
         "retries",
+        "sent",
         "stamp",
         "started_at",
         "timeout",
@@ -95,6 +96,8 @@ class Job:
         """Unix milliseconds of the claim."""
         self.canceled = False
         """Cancel was asked since it was claimed."""
+        self.sent = False
+        """It was handed to a runner since it was claimed."""
         self.canceling: asyncio.Task[None] | None = None
         """Carries the cancel out; its record is not finished before that is."""
         self.twins: list[Job] = []
@@ -104,6 +107,17 @@ class Job:
         asked = content.timeout if content else None
         self.timeout = asked if asked is not None and 0 < asked < math.inf else None
         """Seconds its predict() call may take; None: the model's setting."""
+
+    @property
+    def deadline(self) -> int:
+        """Unix milliseconds after which it does not start: its own deadline or its maximum age."""
+        own = self.envelope.deadline if self.envelope is not None else None
+        return self.expires_at if own is None else min(own, self.expires_at)
+
+    def leaves(self) -> bool:
+        """It goes to a runner now; True: it need not, it was canceled."""
+        self.sent = True
+        return self.canceled
 
     def named(self) -> envelope.Envelope:
         """Its envelope with its id and what its record's headers said, for another record."""

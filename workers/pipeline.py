@@ -135,7 +135,16 @@ class Pipeline:
 
     async def run(self) -> None:
         """Dispatch batches for ever; cancel to stop (then `settle` what is on its way)."""
-        await asyncio.gather(*(self._dispatch(lane, queue) for lane, queue in self._waiting.queues.items()))
+        queues = self._waiting.queues.items()
+        await asyncio.gather(self._watch(), *(self._dispatch(lane, queue) for lane, queue in queues))
+
+    async def _watch(self) -> None:
+        """Jobs that wait past their deadline, behind a long batch, say: the claim ends them, ahead of their turn."""
+        while True:
+            await asyncio.sleep(waiting.LOOK)
+            for lane, late in self._waiting.overdue(_now_ms()).items():
+                for version, some in batching.apart(late, self._version_of).items():
+                    self._start(self._batch(lane, version, self._first_of_each(some)))
 
     async def _dispatch(self, lane: lanes.Lane, queue: waiting.Queue) -> None:
         while True:
@@ -233,7 +242,8 @@ class Pipeline:
         later: list[postponing.Later] = []
         try:
             run = await self._begun(version, batch)
-            for number, group in _groups([claim for claim in run if not claim.got.alone]):
+            together = [claim for claim in run if not claim.got.alone]
+            for number, group in batching.apart(together, lambda claim: claim.got.version).items():
                 later += await self._predict_and_finish(lane, number, group)
             later += await self._run_alone(lane, [claim for claim in run if claim.got.alone])
             for job in batch:
@@ -242,6 +252,7 @@ class Pipeline:
         finally:
             for job in batch:
                 self._running.pop(job.id, None)
+                self.cancels.over(job)
         await self._conclude(batch, later)
 
     async def _begun(self, version: int, batch: Sequence[jobs.Job]) -> list["_Claim"]:
@@ -382,14 +393,6 @@ class Pipeline:
 class _Claim(NamedTuple):
     job: jobs.Job
     got: protocol.Claimed
-
-
-def _groups(run: list[_Claim]) -> list[tuple[int, list[_Claim]]]:
-    """Claims by the version recorded for them."""
-    together: dict[int, list[_Claim]] = {}
-    for claim in run:
-        together.setdefault(claim.got.version, []).append(claim)
-    return [*together.items()]
 
 
 def _now_ms() -> int:

@@ -86,4 +86,4 @@ def _none_began(ran: outcomes.Ran) -> bool:
 def _work(job: jobs.Job) -> fleet.Work:
     content = job.envelope
     assert content is not None  # noqa: S101  jobs without an envelope were answered before
-    return fleet.Work(id=job.id, input=content.input, timeout=job.timeout, canceled=lambda: job.canceled)
+    return fleet.Work(id=job.id, input=content.input, timeout=job.timeout, canceled=job.leaves)

@@ -13,6 +13,9 @@ from typing import Final
 
 from workers import jobs, lanes, tickets
 
+LOOK: Final = 1.0
+"""Seconds between looks at the deadlines of jobs that wait."""
+
 _PARKED: Final = "parked"
 
 
@@ -92,6 +95,19 @@ class Waiting:
             if fresh:
                 self._bounds[lane].changed(len(fresh))
                 queue.put(fresh)
+
+    def overdue(self, now: int) -> dict[lanes.Lane, list[jobs.Job]]:
+        """Take the jobs whose deadline or maximum age has passed at `now` (Unix ms), whatever stands before them."""
+        found = {}
+        for lane, queue in self.queues.items():
+            late = [job for job in queue.jobs if job.deadline < now]
+            if late:
+                left = [job for job in queue.jobs if job.deadline >= now]
+                queue.jobs.clear()
+                queue.jobs.extend(left)
+                self.taken(late)
+                found[lane] = late
+        return found
 
     def back(self, again: Sequence[jobs.Job]) -> None:
         """Queue jobs once more that had been taken, before all others."""

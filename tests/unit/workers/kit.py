@@ -68,6 +68,10 @@ class Fleet:
         self.most = most
         self.calls: list[tuple[int, list[Any], list[float | None]]] = []
         self.policy = specs.Retry()
+        self.begun: set[str] = set()
+        """Jobs with which predict() began, as the runner tells."""
+        self.canceled: list[str] = []
+        """Jobs that the runner was asked to leave out."""
         self.gate: Callable[[], Awaitable[object]] | None = None
         """Awaited in every run before it answers."""
 
@@ -85,8 +89,18 @@ class Fleet:
         """As it was told."""
         return self.policy
 
+    def waits(self, number: int, job_id: str) -> bool:
+        """Whether it did not begin."""
+        return job_id not in self.begun
+
+    async def cancel(self, number: int, job_id: str) -> None:
+        """Noted."""
+        self.canceled.append(job_id)
+
     async def run(self, number: int, work: Sequence[fleet.Work]) -> outcomes.Ran:
         """Predict."""
+        for one in work:
+            one.canceled()
         inputs = [decoded(one.input) for one in work]
         self.calls.append((number, inputs, [one.timeout for one in work]))
         await asyncio.sleep(0)
