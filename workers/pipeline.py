@@ -185,10 +185,14 @@ class Pipeline:
         self._waiting.back(again)
 
     async def drain(self) -> None:
-        """Start nothing more; return when what runs is stored, or after the drain time."""
+        """Start nothing more; return when what runs is stored, or after the drain time: what runs then is given up."""
         self._draining = True
         self._forget()
         await self._settle()
+        given_up = [task for task in self._tasks if not task.done()]
+        for task in given_up:
+            task.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
 
     def hurry(self) -> None:
         """Wait no longer for what runs."""

@@ -57,6 +57,10 @@ class Producer:
         """Topics whose names begin so. Raises KafkaAway."""
         return await asyncio.to_thread(self._existing, prefix)
 
+    async def members(self, group: str) -> int:
+        """How many consumers a group has now. Raises KafkaAway."""
+        return await asyncio.to_thread(self._members, group)
+
     async def close(self) -> None:
         """Close the connection; a later record makes a new one."""
         async with self._lock:
@@ -100,6 +104,10 @@ class Producer:
     def _existing(self, prefix: str) -> list[str]:
         with self._admin() as client:
             return sorted(topic for topic in client.list_topics() if topic.startswith(prefix))
+
+    def _members(self, group: str) -> int:
+        with self._admin() as client:
+            return len(client.describe_groups([group])[group]["members"])
 
     def _make(self, topics: Sequence[str], like: str) -> None:
         with self._admin() as client:

@@ -152,7 +152,7 @@ class Worker:
     # -- verbs -------------------------------------------------------------------------------------------------
 
     async def _startup(self) -> bool:
-        """Learn the model; join the group while the live version loads. False: the model is gone."""
+        """Learn the model; join the group, load the live version. False: the model is gone, or it was told to stop."""
         await asyncio.to_thread(self._home.scratch.mkdir, parents=True, exist_ok=True)
         while self._spec is None:
             try:
@@ -163,16 +163,24 @@ class Worker:
                 log.warning("the registry does not answer, trying again: %s", error)
                 if await self._stopped(within=0.5):
                     return False
-        await asyncio.gather(self._consume(), self._follow())
+        loading = asyncio.create_task(self._follow_unless_stopped())
+        await asyncio.gather(self._consume(loading), loading)
+        if self._stopping.is_set():
+            return False
         if self._options.worker_ready_file is not None:
             await asyncio.to_thread(self._options.worker_ready_file.touch)
         return True
 
-    async def _consume(self) -> None:
-        """Join the group, for every topic that there is."""
+    async def _consume(self, loading: "asyncio.Task[None]") -> None:
+        """Join the group, for every topic that there is: while the live version loads, but after that where others
+        are in the group, whose partitions would stand still here until it is loaded."""
         while not self._stopping.is_set():
             try:
+                if await self._producer.members(names.group(self.account, self.name)):
+                    await asyncio.wait({loading})
                 self._source.topics = await self._parking.topics()
+                if self._stopping.is_set():
+                    return
             except errors.KafkaAway as error:
                 log.warning("Kafka does not answer, trying again: %s", error)
                 await self._stopped(within=0.5)
@@ -204,7 +212,7 @@ class Worker:
                 await self._stopped(within=1.0)
                 continue
             if changed:
-                await self._follow()
+                await self._follow_unless_stopped()
             await self._fleet.tidy()
         return 0
 
@@ -235,6 +243,17 @@ class Worker:
             return False
         self._etag, self._spec = found.etag, found.model
         return True
+
+    async def _follow_unless_stopped(self) -> None:
+        """Follow; a load, which may take minutes, is given up when the worker is told to stop."""
+        following, stop = asyncio.create_task(self._follow()), asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({following, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if following.done():
+            following.result()
+        else:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     async def _follow(self) -> None:
         """Do what the registry's word asks for: switch to the live version, build a new one."""
@@ -331,6 +350,8 @@ class Worker:
         if self._stopping.is_set():
             log.warning("told twice to stop: not waiting for running batches")
             self._pipeline.hurry()
+        else:
+            log.info("told to stop: draining")
         self._stopping.set()
 
     async def _stopped(self, *, within: float) -> bool:

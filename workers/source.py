@@ -40,6 +40,12 @@ WRITTEN_FOR: Final = "0.15.3"
 _NAP: Final = 60.0
 """Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
+HEARTBEAT: Final = 0.5
+"""Seconds between two: with the next one a member learns that another left, whose partitions stand still until then."""
+
+FETCH_WAIT: Final = 0.25
+"""Seconds that the broker holds a fetch of idle partitions: one sent before a rebalance holds up the one after it."""
+
 STOP: Final = 5.0
 """Seconds that leaving the group, or one commit, may take: the library itself tries for ever where a topic is gone."""
 
@@ -195,7 +201,7 @@ class Source:
             "topic_disable_leader": True,
             "consumer_auto_offset_reset": "earliest",
             "broker_session_timeout": self._session_timeout,
-            "broker_heartbeat_interval": min(3.0, self._session_timeout / 3),
+            "broker_heartbeat_interval": HEARTBEAT,
             "broker_request_timeout": max(90.0, self._session_timeout),
             "broker_rebalance_timeout": self._rebalance_timeout,
             "broker_max_poll_interval": 86400.0,  # a full queue is no sign of death: heartbeats tell that
@@ -335,7 +341,7 @@ class _InLoop(driver.AIOKafkaConsumerThread):
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=int(FETCH_WAIT * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),

@@ -105,9 +105,11 @@ class Processes:
         """Its process id."""
         return self._running[name].pid
 
-    def gone(self, name: str) -> None:
-        """Return when a process that was killed is no more."""
-        self._running.pop(name).wait(60)
+    def gone(self, name: str) -> int:
+        """The exit code of a process that was killed, or told to stop, once it is no more."""
+        code = self._running[name].wait(60)
+        del self._running[name]
+        return code
 
     def lives(self, name: str) -> None:
         """Fails with the process's log when it ended."""
@@ -126,9 +128,8 @@ class Processes:
 
     def stop(self, name: str) -> int:
         """SIGTERM; the exit code."""
-        process = self._running.pop(name)
-        process.terminate()
-        return process.wait(60)
+        self._running[name].terminate()
+        return self.gone(name)
 
     def end(self) -> None:
         """Let nothing survive, however the test ended."""

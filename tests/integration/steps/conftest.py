@@ -37,6 +37,15 @@ if isinstance(x, dict):
 """
 """No input is answered while a file `hold` is there; {"after", "number"} asks to come again until one `well` is."""
 
+LOADING = """
+import os, pathlib, time
+cache = pathlib.Path(os.environ['XDG_CACHE_HOME'])
+(cache / 'loading').touch()
+while (cache / 'hold-load').exists():
+    time.sleep(.02)
+"""
+"""It tells that it is being loaded, and is not loaded while a file `hold-load` is there."""
+
 
 class Bench:
     """One API, one worker at a time, one model, and a topic for replies."""
@@ -69,7 +78,8 @@ class Bench:
         """An API, a worker, the model live, its replies allowed."""
         self.start_api()
         (self.root / "model").mkdir()
-        for path, content in kit.logging_model(GATED).items():
+        files = kit.logging_model(GATED)
+        for path, content in (files | {"predict.py": LOADING + files["predict.py"]}).items():
             (self.root / "model" / path).write_text(content)
         with Client(self.url, self.key) as client:
             client.upload(self.root / "model", self.model)
@@ -88,12 +98,20 @@ class Bench:
 
     def start_worker(self) -> None:
         """Another worker, which has its partitions when this returns."""
+        self.worker = self.begin_worker()
+        self.ready(self.worker)
+
+    def begin_worker(self) -> str:
+        """Another worker; its name."""
         self.workers += 1
-        self.worker = f"worker-{self.workers}"
-        ready = self.root / f"{self.worker}.ready"
-        environ = self.environ | {"PANINI_WORKER_READY_FILE": str(ready)}
-        self.running.start(self.worker, [sys.executable, STEPPING, self.root, "worker", self.model], environ)
-        worker = self.worker
+        name = f"worker-{self.workers}"
+        environ = self.environ | {"PANINI_WORKER_READY_FILE": str(self.root / f"{name}.ready")}
+        self.running.start(name, [sys.executable, STEPPING, self.root, "worker", self.model], environ)
+        return name
+
+    def ready(self, worker: str) -> None:
+        """Return when a worker is loaded and in its group."""
+        ready = self.root / f"{worker}.ready"
 
         def up() -> bool:
             self.running.lives(worker)
@@ -122,10 +140,9 @@ class Bench:
         os.kill(pid, signal.SIGKILL)
         self.running.gone(name)
         if name != "api":
-            group = names.group("default", self.model)
             with contextlib.closing(kafka_python.KafkaAdminClient(**self.kafka.client)) as made:
-                lost = [one["member_id"] for one in made.describe_groups([group])[group]["members"]]
-                made.remove_group_members(group, [admin.MemberToRemove(member_id=member) for member in lost])
+                lost = [admin.MemberToRemove(member_id=member) for member in self.members()]
+                made.remove_group_members(names.group("default", self.model), lost)
 
     # -- ways in and out ---------------------------------------------------------------------------------------
 
@@ -155,6 +172,12 @@ class Bench:
             topic = names.jobs_topic("default", self.model)
             sent = [made.send(topic, json.dumps(value).encode(), key=b"", partition=0) for value in values]
             return [(one.get(30).partition, one.get(30).offset) for one in sent]
+
+    def members(self) -> list[str]:
+        """Who is in the model's group."""
+        group = names.group("default", self.model)
+        with contextlib.closing(kafka_python.KafkaAdminClient(**self.kafka.client)) as made:
+            return [one["member_id"] for one in made.describe_groups([group])[group]["members"]]
 
     def committed(self) -> dict[int, int]:
         """The group's offsets of the model's own topic."""

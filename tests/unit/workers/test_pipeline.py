@@ -416,8 +416,8 @@ async def test_a_drain_can_be_hurried_and_has_its_time() -> None:
         await bench.until(lambda: fleet.calls)
         await bench.pipeline.drain()  # its time is over at once
         assert bench.finished == []
-    fleet = kit.Fleet()
-    fleet.gate = asyncio.Event().wait
+    fleet, gate = kit.Fleet(), asyncio.Event()
+    fleet.gate = gate.wait
     async with kit.Bench(fleet, drain=3600) as bench:
         bench.pipeline.receive(kit.several(1))
         await bench.until(lambda: fleet.calls)
@@ -426,6 +426,11 @@ async def test_a_drain_can_be_hurried_and_has_its_time() -> None:
         bench.pipeline.hurry()
         await drained
         assert bench.finished == []
+        # ... and what was given up is not awaited by anybody, nor stored late
+        gate.set()
+        await bench.settled()
+        assert bench.finished == []
+        assert await bench.job("a0") == ("running", None)
 
 
 async def test_what_a_job_says_of_itself_comes_back_with_it() -> None:
