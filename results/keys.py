@@ -10,6 +10,7 @@
     {account:model:bucket}:d:{id}                   hash: the webhook delivery of a job that ended, see deliveries.py
     {account:model:bucket}:due                      sorted set, id by Unix ms: deliveries to be tried then
     {account:model:bucket}:i:{digest}               string: the job that an Idempotency-Key stands for
+    {account:model:bucket}:c                        hash, place → digest and id of the job that answered it
     {account:model:bucket}:off                      hash, URL → Unix ms: webhooks that answered 410
     {panini:sweep}:lease                            string: the token of the process that expires queued jobs
     {panini:sweep}:due                              sorted set, `account:model` by Unix ms: has a job that expires then
@@ -84,6 +85,11 @@ def events(account: str, model: str, job_id: str) -> str:
 def delivery(account: str, model: str, job_id: str) -> str:
     """The webhook delivery of a job that ended."""
     return f"{tag(account, model)}:d:{job_id}"
+
+
+def cache(account: str, model: str) -> str:
+    """Which job answered what, where all workers of a model see it."""
+    return f"{tag(account, model)}:c"
 
 
 def due(account: str, model: str) -> str:

@@ -147,7 +147,7 @@ class Store:
         was = self._get(key)
         if was is not None and was.terminal:
             head = records.decode(
-                _encoded(_with(was, expires_at=min(was.expires_at or now_ms, now_ms)))[: records.HEAD]
+                records.encode(_with(was, expires_at=min(was.expires_at or now_ms, now_ms)))[: records.HEAD]
             )
             self._values[key] = (head, self._values[key][1])
         return was
@@ -168,7 +168,7 @@ class Store:
     async def values(self, account: str, model: str, job_ids: list[str]) -> list[bytes | None]:
         """See protocol.Store."""
         found = await self.fetch_many(account, model, job_ids)
-        return [None if record is None else _encoded(record) for record in found]
+        return [None if record is None else records.encode(record) for record in found]
 
     async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
         """See protocol.Store."""
@@ -211,9 +211,17 @@ class Store:
         for _, key in old:
             record, until = self._values[key]
             if record.expires_at is not None and record.expires_at <= now_ms:
-                self._values[key] = (records.decode(_encoded(record)[: records.HEAD]), until)
+                self._values[key] = (records.decode(records.encode(record)[: records.HEAD]), until)
                 removed += 1
         return protocol.Shrunk(len(old), removed)
+
+    def put(self, key: _Key, record: records.Record, *, now_ms: int, ttl_ms: int) -> bool:
+        """Write a record where there is none. False: there is."""
+        self._pass(now_ms)
+        if key in self._values:
+            return False
+        self._values[key] = (record, now_ms + max(ttl_ms, (record.expires_at or now_ms) - now_ms))
+        return True
 
     def _claim(self, key: _Key, request: protocol.ClaimRequest, keep_ms: int) -> protocol.Claimed:
         if request.record is not None:
@@ -324,19 +332,34 @@ class Store:
             self._leave(key)
 
 
+class Cache:
+    """Implements cache.Cache beside a store."""
+
+    def __init__(self, beside: Store) -> None:
+        self._store = beside
+        self._entries: dict[tuple[str, str, bytes], tuple[bytes, str, float]] = {}
+        """(account, model, first bytes of a digest) → the digest, the job that answered it, until when (Unix ms)."""
+
+    async def remember(self, account: str, model: str, answered: list[tuple[bytes, str]], *, seconds: float) -> None:
+        """See cache.Cache."""
+        until = self._store.now_ms + seconds * 1000
+        self._entries |= {(account, model, digest[:2]): (digest, job_id, until) for digest, job_id in answered}
+
+    async def recall(self, account: str, model: str, digests: list[bytes]) -> list[str | None]:
+        """See cache.Cache."""
+        found = [self._entries.get((account, model, digest[:2]), (b"", "", 0)) for digest in digests]
+        return [
+            job_id if whole == digest and until > self._store.now_ms else None
+            for digest, (whole, job_id, until) in zip(digests, found, strict=True)
+        ]
+
+    async def answer(
+        self, account: str, model: str, job_id: str, record: records.Record, *, now_ms: int, ttl_ms: int
+    ) -> bool:
+        """See cache.Cache."""
+        return self._store.put((account, model, job_id), record, now_ms=now_ms, ttl_ms=ttl_ms)
+
+
 def _with(record: records.Record, **changes: object) -> records.Record:
     fields = {name: getattr(record, name) for name in record.__struct_fields__}
     return records.Record(**(fields | changes))
-
-
-def _encoded(record: records.Record) -> bytes:
-    head = records.head(
-        record.status,
-        starts=record.starts,
-        token=record.token,
-        version=record.version or 0,
-        created_at=record.created_at,
-        completed_at=record.completed_at or 0,
-        expires_at=record.expires_at or 0,
-    )
-    return head + records.body(record.details, record.output)

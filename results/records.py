@@ -82,6 +82,8 @@ class Details(msgspec.Struct, frozen=True, array_like=True):
     replay_of: str | None = None
     retries: int = 0
     """Tries so far that were not charged: its starts and these are its `attempt`."""
+    streamed: bool = False
+    """It yielded outputs while it ran: an identical job wants them too, so its answer is its own."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,6 +199,19 @@ def decode(value: bytes) -> Record:
         details=details,
         output=output,
     )
+
+
+def encode(record: Record) -> bytes:
+    """The value of a record."""
+    return head(
+        record.status,
+        starts=record.starts,
+        token=record.token,
+        version=record.version or 0,
+        created_at=record.created_at,
+        completed_at=record.completed_at or 0,
+        expires_at=record.expires_at or 0,
+    ) + body(record.details, record.output)
 
 
 def moment(ms: int) -> int:

@@ -10,11 +10,13 @@ from wire import jobs
 HEAD = b"S10" + b"0123456789abcdef" + b"00000003" + b"1700000000000" + b"1700000000005" + b"1700086400005"
 FIRST = bytes.fromhex("99cf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c0")
 SECOND = bytes.fromhex("9acf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c000")
-DETAILS = bytes.fromhex("9acf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000")
+THIRD = bytes.fromhex("9acf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000")
+DETAILS = bytes.fromhex("9bcf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000c2")
 # the head, the details' size, the details, the output
 GOLDEN_FIRST = HEAD + b"00000030" + FIRST + b'{"a":1}'
 GOLDEN_SECOND = HEAD + b"00000031" + SECOND + b'{"a":1}'
-GOLDEN = HEAD + b"00000032" + DETAILS + b'{"a":1}'
+GOLDEN_THIRD = HEAD + b"000000%02d" % len(THIRD) + THIRD + b'{"a":1}'
+GOLDEN = HEAD + b"000000%02d" % len(DETAILS) + DETAILS + b'{"a":1}'
 
 
 def test_the_layout_stays() -> None:
@@ -30,6 +32,7 @@ def test_the_layout_stays() -> None:
     assert value == GOLDEN
     assert records.decode(GOLDEN_FIRST) == records.decode(value), "of a release without retries"
     assert records.decode(GOLDEN_SECOND) == records.decode(value), "of a release that told no cold starts"
+    assert records.decode(GOLDEN_THIRD) == records.decode(value), "of a release without a cache"
     found = records.decode(value)
     assert (found.details, found.output, found.token, found.version) == (details, b'{"a":1}', "0123456789abcdef", 3)
     assert (found.created_at, found.completed_at, found.expires_at) == (
@@ -84,7 +87,7 @@ def test_a_message_that_is_no_unicode_is_kept_as_far_as_it_is() -> None:
 
 def test_later_fields_are_stepped_over_and_missing_ones_have_their_defaults() -> None:
     head = records.head(jobs.Status.RUNNING, starts=1, token="f" * 16, version=1, created_at=1)
-    for count, fields in enumerate(([5], [5, None, None, None, None, False, None, None, None, 0, "later"]), 1):
+    for count, fields in enumerate(([5], [5, None, None, None, None, False, None, None, None, 0, False, "later"]), 1):
         packed = msgspec.msgpack.encode(fields)
 
         found = records.decode(head + b"%08d" % len(packed) + packed)
