@@ -18,6 +18,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     load_timeout: float = 300.0
     """Seconds."""
     memory_mb: int | None = None
+    cache: bool | float = True
+    """Seconds that an answer counts for identical inputs."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,11 +18,14 @@ FILE = "panini.toml"
 MAX_BYTES = 1 << 20
 FIELDS = specs.Options.__struct_fields__
 NUMBERS = frozenset({"max_batch", "timeout", "load_timeout", "memory_mb"})
+SWITCHES = frozenset({"batch", "cache"})
+"""Options that are true or false, or something else."""
 BOUNDS: dict[str, tuple[float, float]] = {
     "max_batch": (1, 10_000),
     "timeout": (0.001, 24 * 3600),
     "load_timeout": (0.001, 24 * 3600),
     "memory_mb": (16, 16 << 20),
+    "cache": (0, 7 * 24 * 3600),
 }
 """The least and the most of each number."""
 RETRIED = ("predict_error", "invalid_output", "timeout", "crashed", "out_of_memory")
@@ -81,10 +84,13 @@ def _read(toml: bytes) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    if name == "batch":
+    if name in SWITCHES:
         word = text.strip().lower()
-        return {"true": True, "1": True, "false": False, "0": False}.get(word, word)
-    if name in NUMBERS:
+        if word in {"true", "1", "false", "0"}:
+            return word in {"true", "1"}
+        if name == "batch":
+            return word
+    if name in NUMBERS or name == "cache":
         try:
             number = float(text)
         except ValueError:
@@ -114,6 +120,8 @@ def _options(values: dict[str, Any], file: str | None) -> specs.Options:
         _check_retry(values["retry"], where, file)
     if values.get("batch", False) not in (True, False, "verified"):
         raise errors.BadBundle(f'{where}: batch is {values["batch"]!r}; it is true, false or "verified"', file=file)
+    if not isinstance(values.get("cache", True), int | float):
+        raise errors.BadBundle(f"{where}: cache is {values['cache']!r}; it is true, false or seconds", file=file)
     try:
         return msgspec.convert(values, specs.Options)
     except msgspec.ValidationError as error:

@@ -48,6 +48,7 @@ class Options(Reply):
     load_timeout: float = pydantic.Field(description="Seconds import and load() may take")
     memory_mb: int | None
     retry: Retry
+    cache: bool | float = pydantic.Field(description="Seconds that an answer counts for identical inputs")
 
 
 class Verdict(Reply):

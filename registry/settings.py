@@ -56,6 +56,10 @@ class Settings(settings.Base):
     result_keep_hours: float = pydantic.Field(default=24, gt=0)
     """Hours that a result is kept after its job's end; default 24."""
 
+    cache_seconds: float = pydantic.Field(default=600, ge=0)
+    """Seconds that an answer counts for identical inputs of the same version, where panini.toml does not say; default
+    600. 0: nothing is answered from the cache, whatever a version says."""
+
     version_log_bytes: int = pydantic.Field(default=10 * MIB, ge=1024)
     """Bytes of a version's log that are kept, the newest; default 10 MiB."""
 

@@ -51,6 +51,7 @@ def model(row: tables.Model, sealer: environs.Sealer, config: settings.Settings)
         environ=_environ(row, sealer),
         max_age=int(config.job_max_age_hours * 3600),
         keep=int(config.result_keep_hours * 3600),
+        cache=config.cache_seconds,
         webhook=row.webhook,
         reply_topics=pushing.reply_topics(row),
     )
@@ -66,6 +67,7 @@ def _environ(row: tables.Model, sealer: environs.Sealer) -> dict[str, str]:
 
 def endpoint(row: tables.Model, config: settings.Settings) -> specs.Endpoint:
     """A model as ingest and results need it."""
+    shown = versions.shown(row)
     return specs.Endpoint(
         account=row.account.name,
         account_uid=row.account_uid,
@@ -73,10 +75,11 @@ def endpoint(row: tables.Model, config: settings.Settings) -> specs.Endpoint:
         model_uid=row.uid,
         topic_uuid=row.topic_uuid,
         live=row.live,
-        input=options(versions.shown(row)).input,
+        input=options(shown).input,
         building=any(each.state == versions.BUILDING for each in row.versions),
         max_age=int(config.job_max_age_hours * 3600),
         keep=int(config.result_keep_hours * 3600),
+        cache=specs.cached(options(shown), verdict(shown), config.cache_seconds),
         max_job_bytes=config.job_bytes,
         webhook=row.webhook,
         webhook_rotation=row.webhook_rotation,

@@ -29,6 +29,12 @@ RECORDS_FETCHED: Final = Counter("panini_records_fetched", "Records that this wo
 RECORDS_INVALID: Final = Counter("panini_records_invalid", "Places in records that held no valid job.")
 JOBS_ENDED: Final = Counter("panini_jobs_ended", "Jobs that this worker ended, by status.", ["status"])
 JOBS_FENCED: Final = Counter("panini_jobs_fenced", "Answers of this worker that came after another's and were dropped.")
+JOBS_CACHED: Final = Counter(
+    "panini_jobs_cached", "Jobs that got the answer of an identical one, by who gave it: ingest or worker.", ["by"]
+)
+JOBS_COALESCED: Final = Counter(
+    "panini_jobs_coalesced", "Times that a job waited for an identical one that was on its way."
+)
 JOBS_POSTPONED: Final = Counter("panini_jobs_postponed", "Tries of jobs that were given back, to be tried again later.")
 JOBS_EXPIRED: Final = Counter(
     "panini_jobs_expired", "Queued jobs that this process, as the sweeper, ended at their deadline or maximum age."

@@ -62,6 +62,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Bound of the runner's memory in MiB; none: unbounded."""
     retry: Retry = Retry()
     """Which failures are tried again."""
+    cache: bool | float = True
+    """Seconds that an answer counts for identical inputs. True: as long as this installation says. False or 0: never,
+    as predict is random, looks at the world outside, or is called for what else it does."""
 
 
 class Batching(StrEnum):
@@ -85,6 +88,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """How to gain the speed of batches; none where they are open."""
     judged_at: int = 0
     """Unix milliseconds."""
+    steady: bool = True
+    """False: it gave two answers to one input, so nothing of it is answered from the cache either."""
+
+
+def cached(options: Options, verdict: Verdict | None, default: float) -> float:
+    """Seconds that a version's answers count for identical inputs; 0: never. `default`: what the installation says."""
+    if default <= 0 or (verdict is not None and not verdict.steady):
+        return 0.0
+    return default if options.cache is True else max(float(options.cache), 0.0)
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +140,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which an unstarted job expires; below the topic's retention."""
     keep: int = 24 * 3600
     """Seconds a result is kept after its end."""
+    cache: float = 600.0
+    """Seconds that an answer counts for identical inputs, where a version says nothing; 0: never, whatever it says."""
     webhook: str | None = None
     """Called at the end of jobs that name none of their own."""
     reply_topics: list[str] = []
@@ -149,6 +163,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A version is being built."""
     max_age: int = 72 * 3600
     keep: int = 24 * 3600
+    cache: float = 0.0
+    """Seconds that an answer of the live version counts for identical inputs; 0: never."""
     max_job_bytes: int = 1 << 20
     """Bytes of one job's envelope at most; larger is 413."""
     webhook: str | None = None

@@ -1,5 +1,7 @@
 """A job on its way as the store wants it told: what is kept while it runs, and its end. Pure."""
 
+import secrets
+
 import msgspec
 
 from results import protocol, records
@@ -8,9 +10,21 @@ from wire import specs
 from workers import jobs, outcomes, retry
 
 
-def running(job: jobs.Job, *, started: int) -> records.Details:
-    """What is kept of a job that starts at `started` (Unix ms)."""
-    return _details(job, started=started)
+def request(job: jobs.Job, version: int, *, model: specs.Model, now: int) -> protocol.ClaimRequest:
+    """A job that is about to start on `version`, at `now` (Unix ms)."""
+    content = job.envelope
+    return protocol.ClaimRequest(
+        id=job.id,
+        version=version,
+        token=secrets.token_hex(8),
+        created_at=job.accepted_at,
+        ttl_ms=job.expires_at - now,
+        deadline=content.deadline if content is not None else None,
+        details=_details(job, started=now),
+        record=None if job.ours else job.origin,
+        notify=content.notify if content is not None else None,
+        hook=hook(job, model),
+    )
 
 
 def of(
@@ -22,8 +36,9 @@ def of(
     started: int,
     now: int,
     timings: records.Timings,
+    cached: bool = False,
 ) -> protocol.End:
-    """The end of a job whose claim has `token` and which the runner answered."""
+    """The end of a job whose claim has `token` and which the runner answered, or an identical one (`cached`)."""
     output = answer if isinstance(answer, outcomes.Output) else None
     error = (
         None
@@ -33,7 +48,12 @@ def of(
         )
     )
     details = _details(
-        job, started=started, error=error, timings=timings, media=output.media if output is not None else None
+        job,
+        started=started,
+        error=error,
+        timings=timings,
+        media=output.media if output is not None else None,
+        cached=cached,
     )
     status = words.Status.FAILED if output is None else words.Status.SUCCEEDED
     return _end(job, token, status, details, model=model, now=now, output=output.data if output is not None else None)
@@ -99,6 +119,7 @@ def _details(
     error: records.Error | None = None,
     timings: records.Timings | None = None,
     media: str | None = None,
+    cached: bool = False,
 ) -> records.Details:
     content = job.envelope
     return records.Details(
@@ -107,10 +128,12 @@ def _details(
         timings=timings,
         metadata=content.metadata if content is not None else None,
         media=media,
+        cached=cached,
         traceparent=content.traceparent if content is not None else None,
         place=job.origin,
         replay_of=content.replay_of if content is not None else None,
         retries=job.retries,
+        streamed=job.streamed,
     )
 
 

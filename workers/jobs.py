@@ -7,7 +7,7 @@ import msgspec
 
 from results import protocol
 from wire import envelope, names
-from workers import lanes, source, tickets
+from workers import lanes, outcomes, source, tickets
 
 
 class Held:
@@ -25,14 +25,20 @@ class Job:
 
     __slots__ = (
         "accepted_at",
+        "answer",
+        "apart",
         "canceled",
         "canceling",
         "claimed",
+        "digest",
         "envelope",
         "expires_at",
+        "followers",
+        "given",
         "id",
         "invalid",
         "lane",
+        "marked",
         "origin",
         "ours",
         "parked",
@@ -44,11 +50,12 @@ class Job:
         "sent",
         "stamp",
         "started_at",
+        "streamed",
         "timeout",
         "twins",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  a line a slot
         self,
         *,
         job_id: str,
@@ -102,6 +109,20 @@ class Job:
         """Carries the cancel out; its record is not finished before that is."""
         self.twins: list[Job] = []
         """Records of the same id that arrived while this one was on its way: claimed after it, they find it ended."""
+        self.digest: bytes | None = None
+        """What identical jobs have in common; None: it is not to be answered from the cache."""
+        self.marked = 0
+        """The version that the digest names."""
+        self.given: outcomes.Output | None = None
+        """The answer of an identical job: it ends with that, without running."""
+        self.answer: outcomes.Output | None = None
+        """What it was answered itself, once that is stored and where identical jobs may have it."""
+        self.followers: list[Job] = []
+        """Identical jobs that wait for its answer."""
+        self.apart = False
+        """Whether it waits for no identical job: one that it waited for has failed, or its deadline has passed."""
+        self.streamed = False
+        """Whether it yielded outputs while it ran."""
         self.reply_to = reply_to
         """The topic that its client wants the finished job in; None: not asked for."""
         asked = content.timeout if content else None

@@ -10,16 +10,18 @@ stops fetching when the queue is full.
 import asyncio
 import functools
 import logging
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from results import protocol
+from results import cache, protocol
 from wire import metrics, names, specs
 from workers import (
     batching,
+    caching,
     cancels,
+    claims,
+    coalescing,
     ends,
     fleet,
     jobs,
@@ -42,8 +44,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_RUN: Final = protocol.Verdict.RUN
-
 
 class Pipeline:
     """Takes records, gives every job in them its end."""
@@ -62,6 +62,7 @@ class Pipeline:
         park: parking.Parking | None = None,
         heard: saying.Saying | None = None,
         reply: replies.Replies | None = None,
+        shared: cache.Cache | None = None,
     ) -> None:
         self._model = model
         self._store = store
@@ -73,6 +74,9 @@ class Pipeline:
         self._postponing = postponing.Postponing(park=park, back=self._back)
         self._saying = heard
         self._replies = reply
+        self._claims = claims.Claims(model=model, store=store)
+        self._caching = caching.Caching(model=model, store=store, shared=shared)
+        self._coalescing = coalescing.Coalescing(most=max_queue)
         self._running: dict[str, jobs.Job] = {}
         self.cancels = cancels.Cancels(model=model, store=store, versions=versions, running=self._running)
         self._predicting = 0
@@ -91,7 +95,7 @@ class Pipeline:
             return
         model = self._model()
         received = time.monotonic()
-        bulk, now = names.bulk_topic(model.account, model.model), _now_ms()
+        bulk, now = names.bulk_topic(model.account, model.model), claims.now_ms()
         arrived: list[jobs.Job] = []
         for record in fetched:
             ticket = tickets.read(record.headers) if names.is_later(record.topic) else None
@@ -142,9 +146,15 @@ class Pipeline:
         """Jobs that wait past their deadline, behind a long batch, say: the claim ends them, ahead of their turn."""
         while True:
             await asyncio.sleep(waiting.LOOK)
-            for lane, late in self._waiting.overdue(_now_ms()).items():
+            now = claims.now_ms()
+            overdue = self._waiting.overdue(now)
+            for job in self._coalescing.overdue(now):
+                overdue.setdefault(job.lane, []).append(job)
+            for lane, late in overdue.items():
+                for job in late:
+                    job.apart = True  # nor does it wait behind an identical one
                 for version, some in batching.apart(late, self._version_of).items():
-                    self._start(self._batch(lane, version, self._first_of_each(some)))
+                    self._start(self._batch(lane, version, self._first_of_each(version, some)))
 
     async def _dispatch(self, lane: lanes.Lane, queue: waiting.Queue) -> None:
         while True:
@@ -163,7 +173,7 @@ class Pipeline:
             )
             self._waiting.taken(batch)
             self._waiting.began(lane)
-            task = self._start(self._batch(lane, version, self._first_of_each(batch)))
+            task = self._start(self._batch(lane, version, self._first_of_each(version, batch)))
             task.add_done_callback(lambda _: self._waiting.ended(lane))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -202,6 +212,7 @@ class Pipeline:
         """What has not started comes again, to whoever holds its partition then."""
         self._waiting.clear()
         self._postponing.forget()
+        self._coalescing.forget()
         for job in self._running.values():
             job.twins.clear()
 
@@ -224,16 +235,24 @@ class Pipeline:
         pinned = job.envelope.version if job.envelope is not None else None
         return pinned or self._versions.live
 
-    def _first_of_each(self, batch: list[jobs.Job]) -> list[jobs.Job]:
-        """Jobs whose id is on its way already wait as that one's twins instead of racing it for the claim."""
+    def _first_of_each(self, version: int, batch: list[jobs.Job]) -> list[jobs.Job]:
+        """Jobs whose id is on its way already wait as that one's twins instead of racing it for the claim; identical
+        ones wait for its answer."""
+        self._caching.mark(version, batch)
         mine = []
         for job in batch:
-            leader = self._running.setdefault(job.id, job)
-            if leader is job:
+            twin = self._running.get(job.id)
+            if twin is not None:
+                twin.twins.append(job)
+            elif self._coalescing.leads(job):
+                self._running[job.id] = job
                 mine.append(job)
-            else:
-                leader.twins.append(job)
         return mine
+
+    def streamed(self, job_id: str) -> None:
+        """A job yielded an output."""
+        if (job := self._running.get(job_id)) is not None:
+            job.streamed = True
 
     def token_of(self, job_id: str) -> str | None:
         """The token of the claim under which a job runs here; None: it does not."""
@@ -259,17 +278,16 @@ class Pipeline:
                 self.cancels.over(job)
         await self._conclude(batch, later)
 
-    async def _begun(self, version: int, batch: Sequence[jobs.Job]) -> list["_Claim"]:
-        """Claim jobs; those that are to be run."""
-        claimed_at = _now_ms()
-        claimed = await self._claim(version, batch)
-        run = [_Claim(job, got) for job, got in zip(batch, claimed, strict=True) if got.verdict is _RUN]
-        for job, got in run:
-            job.claimed, job.started_at = got, claimed_at
-            self.cancels.claimed(job)
-        return run
+    async def _begun(self, version: int, batch: Sequence[jobs.Job]) -> list[claims.Claim]:
+        """Claim jobs, and end those whose answers are known; those that are to be run."""
+        await self._caching.look(version, batch)
+        run = await self._claims.take(version, batch)
+        for claim in run:
+            self.cancels.claimed(claim.job)
+        known = any(claim.job.given is not None for claim in run)
+        return await self._claims.end_given(version, run) if known else run
 
-    async def _run_alone(self, lane: lanes.Lane, suspects: list["_Claim"]) -> list[postponing.Later]:
+    async def _run_alone(self, lane: lanes.Lane, suspects: list[claims.Claim]) -> list[postponing.Later]:
         """Run jobs whose earlier start was lost with its worker, one after the other in the whole process.
 
         Their claims are given back until it is their turn: a killer among them takes nobody's start with it.
@@ -280,7 +298,9 @@ class Pipeline:
         model, later = self._model(), list[postponing.Later]()
         given = [ends.released(job, got, model=model) for job, got in waiting_for_turn]
         if given:
-            await persisting.stored(lambda: self._store.release(model.account, model.model, given, now_ms=_now_ms()))
+            await persisting.stored(
+                lambda: self._store.release(model.account, model.model, given, now_ms=claims.now_ms())
+            )
         for job, got in waiting_for_turn:
             async with self._suspecting:
                 for again in await self._begun(got.version, [job]):
@@ -294,39 +314,21 @@ class Pipeline:
             held.difference_update(await self._postponing.wait(later))
         if self._replies is not None and any(job.reply_to for job in batch):
             await self._replies.send([job for job in batch if job not in held])
+        again = self._coalescing.over(batch)
         for job in batch:
             if job not in held:
                 self._end(job)
-            self._waiting.back(job.twins)
-            job.twins = []
-
-    async def _claim(self, version: int, batch: Sequence[jobs.Job]) -> list[protocol.Claimed]:
-        model = self._model()
-        now = _now_ms()
-        requests = [
-            protocol.ClaimRequest(
-                id=job.id,
-                version=version,
-                token=secrets.token_hex(8),
-                created_at=job.accepted_at,
-                ttl_ms=job.expires_at - now,
-                deadline=job.envelope.deadline if job.envelope is not None else None,
-                details=ends.running(job, started=now),
-                record=None if job.ours else job.origin,
-                notify=job.envelope.notify if job.envelope is not None else None,
-                hook=ends.hook(job, model),
-            )
-            for job in batch
-        ]
-        return await persisting.stored(
-            lambda: self._store.claim(model.account, model.model, requests, now_ms=now, keep_ms=model.keep * 1000)
-        )
+            if job.twins:
+                again += job.twins
+                job.twins = []
+        if again:
+            self._waiting.back(again)
 
     async def _predict_and_finish(
-        self, lane: lanes.Lane, version: int, group: list["_Claim"]
+        self, lane: lanes.Lane, version: int, group: list[claims.Claim]
     ) -> list[postponing.Later]:
         """Run jobs and store their ends. Returns those that were given back, to be tried again later."""
-        started = _now_ms()
+        started = claims.now_ms()
         began = time.monotonic()
         async with self._waiting.turn(lane):
             self._predicting += 1
@@ -338,7 +340,7 @@ class Pipeline:
                 self._predicting -= 1
         again = self._again(version, group, answers)
         model = self._model()
-        now = _now_ms()
+        now = claims.now_ms()
         waited = max((time.monotonic() - began) * 1000 - predict_ms, 0.0)
         spent = functools.partial(
             ends.timings,
@@ -349,22 +351,26 @@ class Pipeline:
             batch_size=len(group),
         )
         timings = [spent(claim.job) for claim in group]
-        ended = [
-            ends.of(claim.job, claim.got.token, answer, model=model, started=started, now=now, timings=took)
-            for claim, answer, took in zip(group, answers, timings, strict=True)
-            if not claim.job.canceled and claim.job not in again
+        over = [
+            (job, answer, ends.of(job, got.token, answer, model=model, started=started, now=now, timings=took))
+            for (job, got), answer, took in zip(group, answers, timings, strict=True)
+            if not job.canceled and job not in again
         ]
         if self._saying is not None and self._saying.pending:
             await self._saying.flush()
-        stored = await persisting.stored(lambda: self._store.finish(model.account, model.model, ended))
-        if not all(stored):
-            metrics.JOBS_FENCED.inc(stored.count(False))
-            log.info("%d answers came after another worker's; the first stands", stored.count(False))
+        ended = [end for _, _, end in over]
+        stored = await self._claims.end(ended)
         observed.batch(ended, timings, version=version, predict_ms=predict_ms)
+        useful = [
+            (job, answer)
+            for (job, answer, _), mine in zip(over, stored, strict=True)
+            if mine and type(answer) is outcomes.Output
+        ]
+        await self._caching.ran(version, useful, each_ms=predict_ms / len(group))
         return await self._give_back(group, again) if again else []
 
     def _again(
-        self, version: int, group: list["_Claim"], answers: list[outcomes.Outcome]
+        self, version: int, group: list[claims.Claim], answers: list[outcomes.Outcome]
     ) -> dict[jobs.Job, retry.Again]:
         """What the version's policy says of the jobs that shall be tried again."""
         policy = self._versions.retry(version)
@@ -375,29 +381,18 @@ class Pipeline:
         }
         return {job: again for job, again in decided.items() if again is not None}
 
-    async def _give_back(self, group: list["_Claim"], again: dict[jobs.Job, retry.Again]) -> list[postponing.Later]:
+    async def _give_back(self, group: list[claims.Claim], again: dict[jobs.Job, retry.Again]) -> list[postponing.Later]:
         """Queued, says the store; a job that another worker holds by now is that one's."""
         model = self._model()
-        claims = [claim for claim in group if claim.job in again]
-        given = [ends.postponed(job, got, again[job], model=model) for job, got in claims]
+        back = [claim for claim in group if claim.job in again]
+        given = [ends.postponed(job, got, again[job], model=model) for job, got in back]
         stored = await persisting.stored(
-            lambda: self._store.postpone(model.account, model.model, given, now_ms=_now_ms())
+            lambda: self._store.postpone(model.account, model.model, given, now_ms=claims.now_ms())
         )
         metrics.JOBS_POSTPONED.inc(stored.count(True))
-        return [
-            postponing.Later(claim.job, again[claim.job]) for claim, mine in zip(claims, stored, strict=True) if mine
-        ]
+        return [postponing.Later(claim.job, again[claim.job]) for claim, mine in zip(back, stored, strict=True) if mine]
 
     def _end(self, job: jobs.Job) -> None:
         job.record.remaining -= 1
         if job.record.remaining == 0:
             self._finished(job.record.record)
-
-
-class _Claim(NamedTuple):
-    job: jobs.Job
-    got: protocol.Claimed
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

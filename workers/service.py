@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from registry import client
 from registry import errors as registry_errors
-from results import link, store, words
+from results import caching, link, store, words
 from wire import names, specs
 from wire import settings as wire_settings
 from workers import (
@@ -28,6 +28,7 @@ from workers import (
     produce,
     replies,
     runner_settings,
+    runners,
     saying,
     settings,
     shipping,
@@ -76,7 +77,7 @@ class Worker:
             prepare=self._prepare,
             log_line=self._shipper.put,
             on_verdict=self._shipper.judge,
-            on_event=lambda event: self._saying.hear(event),  # noqa: PLW0108  made below
+            on_event=self._heard,
         )
         self._saying = saying.Saying(
             words.Words(self._link),
@@ -98,6 +99,7 @@ class Worker:
             park=self._parking,
             heard=self._saying,
             reply=replies.Replies(store.Store(self._link), self._producer, self._model),
+            shared=caching.Cache(self._link),
         )
         self._control = control.Control(
             self._link, account, model, cancel=self._pipeline.cancels.ask, look=self._pipeline.cancels.look
@@ -148,6 +150,12 @@ class Worker:
         if self._spec is None:
             return "the registry"
         return None if self._source.assigned else "partitions of its topic"
+
+    def _heard(self, event: runners.Event) -> None:
+        """A running job said something."""
+        if event.id is not None and event.name == "output":
+            self._pipeline.streamed(event.id)
+        self._saying.hear(event)
 
     # -- verbs -------------------------------------------------------------------------------------------------
 

@@ -50,9 +50,10 @@ def unsteady(first: outcomes.Outcome, second: outcomes.Outcome) -> specs.Verdict
     """The same input, twice alone, had two answers."""
     why = (
         f"predict() answered the same input with {_shown(first)} and then with {_shown(second)}, each time alone: it "
-        "is random or remembers earlier calls, so batches cannot be checked and inputs run one by one."
+        "is random or remembers earlier calls, so batches cannot be checked and inputs run one by one. For the same "
+        "reason no answer is given to identical inputs from the cache: each of them runs."
     )
-    return _verdict(specs.Batching.CLOSED, why, _STEADY)
+    return _verdict(specs.Batching.CLOSED, why, _STEADY, steady=False)
 
 
 def differs(
@@ -88,9 +89,9 @@ def alone_fails(place: int, failure: outcomes.Failure) -> specs.Verdict:
     """An input that had an answer in a batch has none alone."""
     why = (
         f"input number {place + 1} of a batch was answered, and failed alone: {failure.message}. Its answer depends on "
-        "its neighbours or on earlier calls, so inputs run one by one."
+        "its neighbours or on earlier calls, so inputs run one by one, and none is answered from the cache."
     )
-    return _verdict(specs.Batching.CLOSED, why, _STEADY)
+    return _verdict(specs.Batching.CLOSED, why, _STEADY, steady=False)
 
 
 def ended(message: str, size: int) -> specs.Verdict:
@@ -104,8 +105,9 @@ def oversized(failure: outcomes.Failure) -> bool:
     return failure.type == "out_of_memory" or "out of memory" in failure.message.lower()
 
 
-def _verdict(state: specs.Batching, why: str, advice: str | None) -> specs.Verdict:
-    return specs.Verdict(batching=state, why=why, advice=advice, judged_at=time.time_ns() // 1_000_000)
+def _verdict(state: specs.Batching, why: str, advice: str | None, *, steady: bool = True) -> specs.Verdict:
+    now = time.time_ns() // 1_000_000
+    return specs.Verdict(batching=state, why=why, advice=advice, judged_at=now, steady=steady)
 
 
 def _shown(outcome: outcomes.Outcome) -> str:

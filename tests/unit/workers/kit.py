@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from results import errors as store_errors
-from results import memory, protocol
+from results import memory, protocol, records
 from wire import envelope, specs
 from wire import jobs as words
 from workers import fleet, outcomes, pipeline, source
@@ -121,6 +121,8 @@ class Away(memory.Store):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.reads_away = False
+        """Reads fail; claims and ends are stored."""
         self.refused = 0
 
     def _there(self) -> None:
@@ -136,20 +138,26 @@ class Away(memory.Store):
         self._there()
         return await super().finish(*args, **kwargs)
 
+    async def fetch_many(self, *args: Any, **kwargs: Any) -> list[records.Record | None]:
+        if self.reads_away:
+            raise store_errors.StoreUnavailable("away")
+        return await super().fetch_many(*args, **kwargs)
+
 
 class Bench:
     """A pipeline between records and a store in memory."""
 
     def __init__(
-        self, versions: Fleet | None = None, *, store: memory.Store | None = None, drain: float = 5.0, **bounds: Any
-    ) -> None:
+        self, versions: Fleet | None = None, *, store: memory.Store | None = None, drain: float = 5.0,
+        model: Callable[[], specs.Model] = lambda: MODEL, **bounds: Any,
+    ) -> None:  # fmt: skip
         self.fleet = versions or Fleet()
         self.store = store or memory.Store()
         self.finished: list[int] = []
         """Offsets, in the order in which their records finished."""
         double: Any = self.fleet  # of the methods that the pipeline uses
         self.pipeline = pipeline.Pipeline(
-            model=lambda: MODEL,
+            model=model,
             store=self.store,
             versions=double,
             finished=lambda one: self.finished.append(one.offset),
@@ -158,7 +166,7 @@ class Bench:
         )
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Bench":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.pipeline.run())
         return self
 

@@ -1,0 +1,74 @@
+"""Claims of jobs: taken for a batch, and ended in the store, for as long as that takes."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from results import protocol, records
+from wire import metrics, specs
+from workers import ends, jobs, persisting
+
+log = logging.getLogger(__name__)
+
+
+class Claim(NamedTuple):
+    """A job and what the store said when it was claimed."""
+
+    job: jobs.Job
+    got: protocol.Claimed
+
+
+class Claims:
+    """Those of one pipeline."""
+
+    def __init__(self, *, model: Callable[[], specs.Model], store: protocol.Store) -> None:
+        self._model = model
+        self._store = store
+
+    async def take(self, version: int, batch: Sequence[jobs.Job]) -> list[Claim]:
+        """Claim jobs; those that are to be run, or answered."""
+        model, now = self._model(), now_ms()
+        requests = [ends.request(job, version, model=model, now=now) for job in batch]
+        claimed = await persisting.stored(
+            lambda: self._store.claim(model.account, model.model, requests, now_ms=now, keep_ms=model.keep * 1000)
+        )
+        run = []
+        for job, got in zip(batch, claimed, strict=True):
+            if got.verdict is protocol.Verdict.RUN:
+                job.claimed, job.started_at = got, now
+                run.append(Claim(job, got))
+        return run
+
+    async def end(self, ended: list[protocol.End]) -> list[bool]:
+        """Store ends; which of them stand."""
+        model = self._model()
+        stored = await persisting.stored(lambda: self._store.finish(model.account, model.model, ended))
+        if not all(stored):
+            metrics.JOBS_FENCED.inc(stored.count(False))
+            log.info("%d answers came after another worker's; the first stands", stored.count(False))
+        return stored
+
+    async def end_given(self, version: int, run: list[Claim]) -> list[Claim]:
+        """End the jobs that were given an identical one's answer, where they were claimed for its version; the rest."""
+        known = [(job, job.given, got) for job, got in run if job.given is not None and got.version == version]
+        model, now = self._model(), now_ms()
+        ended = []
+        for job, answer, got in known:
+            job.answer = answer
+            spent = records.Timings(max(job.started_at - job.accepted_at, 0), 0.0, 0.0)
+            end = ends.of(
+                job, got.token, answer, model=model, started=job.started_at, now=now, timings=spent, cached=True
+            )
+            if not job.canceled:
+                ended.append(end)
+        await self.end(ended)
+        metrics.JOBS_CACHED.labels("worker").inc(len(ended))
+        metrics.JOBS_ENDED.labels("succeeded").inc(len(ended))
+        over = {job for job, _, _ in known}
+        return [claim for claim in run if claim.job not in over]
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
