@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from results import protocol, records
 from wire import metrics, specs
-from workers import ends, jobs, persisting
+from workers import ends, jobs, observed, persisting
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Claims:
         await self.end(ended)
         metrics.JOBS_CACHED.labels("worker").inc(len(ended))
         metrics.JOBS_ENDED.labels("succeeded").inc(len(ended))
+        observed.tell(ended, version)
         over = {job for job, _, _ in known}
         return [claim for claim in run if claim.job not in over]
 

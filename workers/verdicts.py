@@ -15,7 +15,7 @@ _LIST: Final = (
 _STEADY: Final = (
     "Give the same answer to the same input: call model.eval() in load() (dropout), seed what is random in each call, "
     f"keep no counters between calls; {_AGAIN} If it must be random and returns one output per input, "
-    "`batch = true` in panini.toml allows batches unchecked."
+    "`batch = true` in panini.toml allows batches unchecked; then write `cache = false` beside it."
 )
 _NEIGHBOURS: Final = (
     "An answer must not depend on the other inputs in the list: call model.eval() in load() (batch normalisation), "

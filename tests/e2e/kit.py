@@ -322,7 +322,7 @@ def logging_model(body: str = "", **options: Any) -> dict[str, str]:
         "        out.append(x * 2)\n"
         "    return out\n"
     )
-    told = {"batch": False} | options  # no trials of batches: each would be another line of the log
+    told = {"batch": False, "cache": False} | options  # a line of the log for each job: no trials, no known answers
     return {"predict.py": code, "panini.toml": "".join(f"{name} = {json.dumps(told[name])}\n" for name in told)}
 
 

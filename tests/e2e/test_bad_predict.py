@@ -40,8 +40,8 @@ NAUGHTY = (
     "        out.append(x)\n"
     "    return out\n"
 )
-FILES = {"predict.py": NAUGHTY, "panini.toml": "timeout = 1.0\n"}
-BATCHED = FILES | {"panini.toml": "timeout = 1.0\nbatch = true\nmax_batch = 16\n"}
+FILES = {"predict.py": NAUGHTY, "panini.toml": "timeout = 1.0\ncache = false\n"}
+BATCHED = FILES | {"panini.toml": "timeout = 1.0\ncache = false\nbatch = true\nmax_batch = 16\n"}
 
 ENDS: dict[str, tuple[str, str]] = {
     "raise": ("predict_error", "ValueError: not today"),

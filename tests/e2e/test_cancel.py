@@ -28,7 +28,7 @@ SLOW = {
 }
 """Notes each input it begins, sleeps as it is told, and answers its name."""
 
-TOGETHER = SLOW | {"panini.toml": "batch = true\nmax_batch = 8\n"}
+TOGETHER = SLOW | {"panini.toml": "batch = true\nmax_batch = 8\ncache = false\n"}
 
 
 def began(stack: kit.Stack, model: str, name: str) -> list[str]:
