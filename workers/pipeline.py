@@ -12,7 +12,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from results import cache, protocol
 from wire import metrics, names, specs
@@ -41,8 +41,6 @@ from workers import (
 )
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class Pipeline:
@@ -199,10 +197,9 @@ class Pipeline:
         self._draining = True
         self._forget()
         await self._settle()
-        given_up = [task for task in self._tasks if not task.done()]
-        for task in given_up:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*given_up, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def hurry(self) -> None:
         """Wait no longer for what runs."""
@@ -217,11 +214,11 @@ class Pipeline:
             job.twins.clear()
 
     async def _settle(self) -> None:
-        tasks: set[asyncio.Future[Any]] = {task for task in self._tasks if not task.done()}
-        if tasks:
-            everything = asyncio.ensure_future(asyncio.wait(tasks))
+        if self._tasks:
+            everything = asyncio.ensure_future(asyncio.wait(self._tasks))
             hurried = asyncio.ensure_future(self._hurried.wait())
-            await asyncio.wait({everything, hurried}, timeout=self._drain, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {everything, hurried}
+            await asyncio.wait(both, timeout=self._drain, return_when=asyncio.FIRST_COMPLETED)
             everything.cancel()
             hurried.cancel()
 
@@ -232,8 +229,7 @@ class Pipeline:
             self.failed = error
 
     def _version_of(self, job: jobs.Job) -> int:
-        pinned = job.envelope.version if job.envelope is not None else None
-        return pinned or self._versions.live
+        return (job.envelope is not None and job.envelope.version) or self._versions.live
 
     def _first_of_each(self, version: int, batch: list[jobs.Job]) -> list[jobs.Job]:
         """Jobs whose id is on its way already wait as that one's twins instead of racing it for the claim; identical
