@@ -1,12 +1,13 @@
 """`panini serve ROLE`: one HTTP process."""
 
+import functools
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvicorn.config
 
-from panini import api, front, listening, logs
+from panini import api, front, hot, listening, logs
 from workers import sandbox
 
 
@@ -18,11 +19,11 @@ def run(role: str) -> int:
     app = api.make(role)
     app.state.key_file = options.key_file
     config = uvicorn.Config(
-        front.Front(app),
+        app,
         host=options.host,
         port=options.port,
         loop="uvloop",
-        http="httptools",
+        http=cast("Any", functools.partial(front.Front, addresses=hot.Hot(app.state))),
         ws="none",
         log_config=None,
         access_log=False,

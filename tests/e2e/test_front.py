@@ -1,0 +1,235 @@
+"""The short way of the hot addresses: it answers as the application does, and keeps to HTTP when a client is odd."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e import kit
+
+JOB = re.compile(r"j_[A-Za-z0-9_-]{32}")
+
+
+@pytest.fixture(scope="module")
+def model(stack: kit.Stack) -> str:
+    """Doubles; says of a large number only that it is large, raises for words."""
+    code = "def predict(inputs):\n    return ['large' if x > 1000 else 2 * x for x in inputs]\n"
+    return stack.deploy({"predict.py": code})
+
+
+@pytest.fixture(scope="module")
+def job(stack: kit.Stack, model: str) -> str:
+    """A job that ended."""
+    with stack.client() as client:
+        return client.submit(model, 4, wait=20).id
+
+
+def heads(answer: httpx.Response) -> dict[str, str]:
+    """What its headers say, without what differs from one moment or id to the next."""
+    kept = {name: JOB.sub("ID", value) for name, value in answer.headers.items()}
+    return {name: value for name, value in kept.items() if name not in {"date", "content-length"}}
+
+
+def told(answer: httpx.Response) -> Any:
+    """The body, with ids and times replaced."""
+    text = JOB.sub("ID", answer.text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+    return re.sub(r'"(queued_ms|batch_ms|predict_ms)":[\d.]+', r'"\1":MS', text)
+
+
+REQUESTS = {
+    "a job": ("POST", "/v1/models/MODEL/jobs", {}, b'{"input": NUMBER}'),
+    "and wait for it": ("POST", "/v1/models/MODEL/jobs", {"Prefer": "wait=20"}, b'{"input": NUMBER}'),
+    "predict": ("POST", "/v1/models/MODEL/predict", {}, b'{"input": NUMBER}'),
+    "a predict that fails": ("POST", "/v1/models/MODEL/predict", {}, b'{"input": "word"}'),
+    "no JSON": ("POST", "/v1/models/MODEL/jobs", {}, b"{"),
+    "nothing": ("POST", "/v1/models/MODEL/jobs", {}, b""),
+    "a wrong field": ("POST", "/v1/models/MODEL/jobs", {}, b'{"input": NUMBER, "timeout": -1}'),
+    "no such model": ("POST", "/v1/models/no-such/jobs", {}, b'{"input": NUMBER}'),
+    "a name that is none": ("POST", "/v1/models/NO_SUCH/jobs", {}, b'{"input": NUMBER}'),
+    "an unknown key": ("POST", "/v1/models/MODEL/jobs", {"Authorization": "Bearer pn_x"}, b'{"input": NUMBER}'),
+    "its state": ("GET", "/v1/jobs/JOB", {}, b""),
+    "its state, known already": ("GET", "/v1/jobs/JOB", {"If-None-Match": '"JOB"'}, b""),
+    "its state by a long poll": ("GET", "/v1/jobs/JOB", {"Prefer": "wait=5"}, b""),
+    "a job that is none": ("GET", "/v1/jobs/j_" + "x" * 32, {}, b""),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_both_ways_answer_alike(http: httpx.Client, model: str, job: str, name: str) -> None:
+    method, path, more, body = REQUESTS[name]
+    path = path.replace("MODEL", model).replace("JOB", job)
+    headers = {key: value.replace("JOB", job) for key, value in more.items()}
+
+    def ask(address: str) -> httpx.Response:
+        number = b"%d" % time.time_ns()  # no answer of one way is the other's cache
+        return http.request(method, address, headers=headers, content=body.replace(b"NUMBER", number))
+
+    # When it is asked as usual, and with a query that says nothing, which the short way leaves to the application
+    short, long = ask(path), ask(path + "?")
+
+    assert (short.status_code, told(short)) == (long.status_code, told(long))
+    assert heads(short) == heads(long)
+
+
+class Line:
+    """One connection, spoken to in bytes."""
+
+    def __init__(self, stack: kit.Stack) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", stack.port), timeout=30)
+        self.host = f"Host: 127.0.0.1:{stack.port}\r\nAuthorization: Bearer {stack.key}\r\n".encode()
+        self.read = self.socket.makefile("rb")
+
+    def request(self, line: str, body: bytes = b"", *more: str, version: str = "HTTP/1.1") -> bytes:
+        """The bytes of a request."""
+        extra = "".join(f"{one}\r\n" for one in more).encode()
+        length = b"" if any("chunked" in one for one in more) or not body else b"Content-Length: %d\r\n" % len(body)
+        return f"{line} {version}\r\n".encode() + self.host + extra + length + b"\r\n" + body
+
+    def send(self, data: bytes) -> None:
+        """Write."""
+        self.socket.sendall(data)
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers by small name, body of the next response."""
+        status = int(self.read.readline().split()[1])
+        headers = {}
+        while line := self.read.readline().strip():
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        return status, headers, self.read.read(int(headers.get("content-length", "0")))
+
+    def close(self) -> None:
+        """Hang up."""
+        self.read.close()
+        self.socket.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether the server closed it; waits for that, or for bytes that nobody asked for."""
+        return self.read.read(1) == b""
+
+
+@pytest.fixture
+def line(stack: kit.Stack) -> Iterator[Line]:
+    with contextlib.closing(Line(stack)) as made:
+        yield made
+
+
+def output(body: bytes) -> Any:
+    return json.loads(body)["output"]
+
+
+def test_a_connection_is_used_again_and_again(line: Line, model: str, job: str) -> None:
+    for number in range(5):
+        line.send(line.request(f"POST /v1/models/{model}/predict", json.dumps({"input": number}).encode()))
+        assert output(line.answer()[2]) == 2 * number
+        line.send(line.request(f"GET /v1/jobs/{job}"))
+        assert output(line.answer()[2]) == 8
+        line.send(line.request("GET /healthz"))  # not a hot one, in between
+        assert line.answer()[0] == 200
+
+
+def test_requests_that_do_not_wait_for_each_other_are_answered_in_order(line: Line, model: str, job: str) -> None:
+    bodies = [json.dumps({"input": number}).encode() for number in range(6)]
+    posts = [line.request(f"POST /v1/models/{model}/predict", body) for body in bodies]
+
+    line.send(b"".join([*posts[:3], line.request(f"GET /v1/jobs/{job}"), line.request("GET /healthz"), *posts[3:]]))
+
+    answers = [line.answer() for _ in range(8)]
+    assert [status for status, _, _ in answers] == [200] * 8
+    assert [output(body) for _, _, body in (*answers[:4], *answers[5:])] == [0, 2, 4, 8, 6, 8, 10]
+
+
+def test_a_request_in_single_bytes(line: Line, model: str) -> None:
+    for byte in line.request(f"POST /v1/models/{model}/predict", b'{"input": 21}'):
+        line.send(bytes([byte]))
+
+    assert output(line.answer()[2]) == 42
+
+
+@pytest.mark.parametrize(
+    ("more", "body", "version"),
+    [
+        (["Connection: close"], b'{"input": 5}', "HTTP/1.1"),
+        ([], b'{"input": 5}', "HTTP/1.0"),
+    ],
+)
+def test_a_client_that_wants_the_connection_closed(
+    line: Line, model: str, more: list[str], body: bytes, version: str
+) -> None:
+    line.send(line.request(f"POST /v1/models/{model}/predict", body, *more, version=version))
+
+    assert output(line.answer()[2]) == 10
+    assert line.over
+
+
+def test_a_body_in_chunks(line: Line, model: str) -> None:
+    body = b'5\r\n{"inp\r\n8\r\nut": 11}\r\n0\r\n\r\n'
+
+    line.send(line.request(f"POST /v1/models/{model}/predict", body, "Transfer-Encoding: chunked"))
+
+    assert output(line.answer()[2]) == 22
+
+
+def test_a_body_that_waits_to_be_asked_for(line: Line, model: str) -> None:
+    request = line.request(f"POST /v1/models/{model}/predict", b'{"input": 7}', "Expect: 100-continue")
+
+    line.send(request.removesuffix(b'{"input": 7}'))
+    assert line.read.readline() == b"HTTP/1.1 100 Continue\r\n"
+    line.read.readline()
+    line.send(b'{"input": 7}')
+
+    assert output(line.answer()[2]) == 14
+
+
+def test_clients_that_leave_in_the_middle_hurt_nobody(stack: kit.Stack, model: str, http: httpx.Client) -> None:
+    for cut in (30, 200, None):
+        left = Line(stack)
+        left.send(left.request(f"POST /v1/models/{model}/predict", b'{"input": 1}')[:cut])
+        left.close()
+
+    assert http.post(f"/v1/models/{model}/predict", json={"input": 8}).json()["output"] == 16
+    assert "error of ours" not in (stack.home / "logs" / "api.log").read_text()
+
+
+def test_what_is_no_http_is_refused(line: Line) -> None:
+    line.send(b"GET /v1/jobs/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+
+    assert line.read.readline().split()[1] == b"400"
+
+
+def test_a_post_that_waits_is_answered_before_the_server_stops(own_stack: kit.Stack) -> None:
+    own_stack.start()
+    gated = "while not os.path.exists(os.environ['XDG_CACHE_HOME'] + '/gate'): time.sleep(.02)"
+    model = own_stack.deploy(kit.logging_model(gated))
+    with contextlib.closing(Line(own_stack)) as waits:
+        waits.send(waits.request(f"POST /v1/models/{model}/predict", b'{"input": 4}'))
+        kit.until(lambda: kit.seen(own_stack, model), "it runs")
+
+        # When the server is told to stop, and takes no more connections
+        os.kill(own_stack.pid("api"), signal.SIGTERM)
+        kit.until(lambda: not listens(own_stack.port), "the server stops")
+        (own_stack.cache(model) / "gate").touch()
+
+        status, headers, body = waits.answer()
+        assert (status, output(body)) == (200, 8)
+        assert headers["connection"] == "close"
+        assert waits.over
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
