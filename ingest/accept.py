@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from ingest import bodies, errors, floods, idempotency, notes, producer
-from results import records, views, waiting
+from results import budget, records, refusals, views, waiting
 from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
 RETRY_AFTER: Final = "1"
@@ -55,6 +55,7 @@ class Acceptor:
         flooded: floods.Floods | None = None,
         idempotent: idempotency.Idempotency | None = None,
         noted: notes.Notes | None = None,
+        room: budget.Budget | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._signer = signer
@@ -63,6 +64,7 @@ class Acceptor:
         self._flooded = flooded
         self._idempotent = idempotent
         self._noted = noted
+        self._room = room
         self._clock_ms = clock_ms
 
     async def submit(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
@@ -104,6 +106,8 @@ class Acceptor:
         self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool
     ) -> tuple[str, bool, records.Record | None]:
         job_id = content.id or ""
+        if self._room is not None and self._room.full:
+            raise refusals.no_room(self._room.used, self._room.most)
         if self._flooded is not None and not bulk:
             bulk = self._flooded.flooding(wanted.key, endpoint.account, endpoint.model)
         if wanted.wait is None:
@@ -121,6 +125,11 @@ class Acceptor:
             return job_id, bulk, None
         finally:
             expected.cancel()
+
+    @property
+    def full(self) -> bool:
+        """Whether Redis has no room for more results."""
+        return self._room is not None and self._room.full
 
     def line(
         self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None

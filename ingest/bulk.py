@@ -65,7 +65,7 @@ class Intake:
         """Every refused line."""
 
     async def take(self, lines: AsyncIterator[bytes]) -> None:
-        """Write every line. Raises KafkaUnavailable or Full as soon as one record was not kept."""
+        """Write every line. Raises KafkaUnavailable, Full or NoRoom as soon as one record was not kept."""
         try:
             async for line in lines:
                 await self._line(line)
@@ -121,6 +121,8 @@ class Intake:
         while len(self._sending) >= IN_FLIGHT:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
         self._check()
+        if self._acceptor.full:
+            raise errors.NoRoom
         task = asyncio.create_task(self._send(record, timed))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ingest import accept, bulk, errors, producer
-from results import answers, bulks
+from results import answers, bulks, refusals
 from wire import access, ids, problems, specs
 
 Key = Annotated[specs.Key, Depends(access.caller)]
@@ -44,7 +44,10 @@ router = APIRouter(tags=["jobs"])
             "content": {"application/x-ndjson": {}},
         },
         202: {"description": "Accepted; refused lines are listed, and failed no other"},
-        503: {"description": "Kafka did not keep all; send the same set again with ?id=, and each job runs once"},
+        503: {
+            "description": "Kafka did not keep all, or results have no room; send the same set again with ?id=, and "
+            "each job runs once"
+        },
     },
     openapi_extra={"requestBody": _BODY},
 )
@@ -69,6 +72,8 @@ async def submit(request: Request, model: str, key: Key, id: str | None = None) 
     )
     try:
         await intake.take(bulk.lines_of(request.stream()))
+    except errors.NoRoom as error:
+        raise refusals.no_room(state.budget.used, state.budget.most, id=bulk_id, accepted=intake.accepted) from error
     except (errors.KafkaUnavailable, errors.Full) as error:
         raise problems.Problem(
             503,

@@ -13,5 +13,9 @@ class Full(IngestError):
     """More bytes wait for Kafka's acknowledgement than this process may hold."""
 
 
+class NoRoom(IngestError):
+    """Redis has no room for more results."""
+
+
 class InvalidJob(IngestError):
     """The job's body is not what the model takes."""

@@ -79,7 +79,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     409: _problem("The model has no live version yet"),
     413: _problem("The job is too large"),
     422: _problem("Not a job of this model"),
-    503: _problem("Kafka did not acknowledge; `id` repeats the job safely"),
+    503: _problem("Kafka did not acknowledge (`id` repeats the job safely), or results have no room"),
 }
 _ACCEPTED: Final = {"description": "Accepted; poll `Location`"}
 

@@ -16,14 +16,17 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether the process can do its work", responses={503: {"description": "Not yet"}})
 async def readyz(request: fastapi.Request) -> JSONResponse:
-    """Keys and models are known, and Kafka answered where jobs are accepted."""
+    """Keys and models are known, and Kafka answered where jobs are accepted. While results have no room it says so and
+    stays ready: what was accepted before is still answered."""
     state = request.app.state
     missing = []
     if not state.directory.loaded:
         missing.append("registry")
     if hasattr(state, "producer") and not state.producer.connected:
         missing.append("kafka")
-    body = {"status": "waiting", "for": missing} if missing else {"status": "ok"}
+    body: dict[str, object] = {"status": "waiting", "for": missing} if missing else {"status": "ok"}
+    if hasattr(state, "budget") and state.budget.full:
+        body["refusing"] = "jobs: results have no room"
     return JSONResponse(body, status_code=503 if missing else 200)
 
 

@@ -58,6 +58,19 @@ def no_output(job_id: str, found: records.Record | None) -> problems.Problem:
     return problems.Problem(409, "No output yet", detail, headers={"Retry-After": "1"}, job_status=status)
 
 
+def no_room(used: int, most: int, **more: object) -> problems.Problem:
+    """503 of a new job while results have no room."""
+    return problems.Problem(
+        503,
+        "No room for results",
+        f"results take {used >> 20} of {most >> 20} MiB; none is dropped, and what was accepted still ends. DELETE "
+        "jobs whose results you have, or send it again later; the operator may give Redis more memory, raise "
+        "PANINI_RESULT_BUDGET or lower PANINI_RESULT_KEEP_HOURS",
+        headers={"Retry-After": "10"},
+        **more,
+    )
+
+
 def away() -> problems.Problem:
     """503 while the store cannot be read: never a false 404."""
     return problems.Problem(

@@ -14,6 +14,14 @@ class Settings(settings.Base):
     """Seconds to connect and log in, so that an answer of 503 is there within 3 s."""
 
 
+class Memory(settings.Base):
+    """How much of Redis results may take."""
+
+    result_budget: int | None = pydantic.Field(default=None, ge=1 << 20)
+    """Bytes in use by Redis at which POSTs of jobs are refused with 503, until results have expired. None: 80 % of
+    Redis' `maxmemory`, which a larger number means too; where Redis has none, 4 GiB."""
+
+
 class Push(settings.Base):
     """How webhooks are delivered."""
 

@@ -29,6 +29,7 @@ SECTIONS: Final = {
     "registry.settings.Settings": "Models, uploads and topics: `panini serve registry`, `all`",
     "ingest.settings.Settings": "Accepting jobs: `panini serve ingest`, `all`",
     "results.settings.Settings": "Results: `panini serve results`, `all`, and workers",
+    "results.settings.Memory": "Memory of results: `panini serve ingest`, `all`",
     "results.settings.Push": "Webhooks: `panini serve results`, `all`",
     "dashboard.settings.Settings": "The pages: `panini serve dashboard`, `all`",
     "workers.settings.Settings": "Consuming and batching: `panini worker`",

@@ -22,6 +22,11 @@ JOBS_REFUSED: Final = Counter(
 NOTES_DROPPED: Final = Counter(
     "panini_notes_dropped", "Accepted jobs that could not be noted as queued: they have no place in the queue to show."
 )
+RESULTS_BYTES: Final = Gauge("panini_results_bytes", "Bytes of Redis' memory in use, as ingest last saw it.")
+RESULTS_BUDGET: Final = Gauge(
+    "panini_results_budget_bytes", "Bytes of Redis' memory at which POSTs of jobs are refused."
+)
+RESULTS_FULL: Final = Gauge("panini_results_full", "1 while POSTs of jobs are refused, as results have no room.")
 PRODUCE_SECONDS: Final = Histogram(
     "panini_produce_seconds", "From handing a record to the producer to its acknowledgement.", buckets=_SECONDS
 )

@@ -11,7 +11,8 @@ import ingest.settings
 from ingest import accept, floods, idempotency, notes, producer
 from panini.roles import base
 from panini.roles import results as results_role
-from results import reservations
+from results import budget, reservations
+from results import settings as results_settings
 from wire import directory, names
 
 TIDY: Final = 5.0
@@ -43,6 +44,8 @@ async def start(process: base.Process) -> None:
     state.notes = notes.Notes(kept.store, most=options.ingest_notes)
     kept.on_found = state.notes.forget
     await process.background(state.notes.run())
+    state.budget = budget.Budget(state.link, asked=results_settings.Memory.load().result_budget)
+    await process.background(state.budget.run())
     state.acceptor = accept.Acceptor(
         signer=kept.signer,
         kafka=into,
@@ -50,6 +53,7 @@ async def start(process: base.Process) -> None:
         flooded=flooded,
         idempotent=idempotent,
         noted=state.notes,
+        room=state.budget,
     )
     await process.background(_tidy(into, state.directory))
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Drop the result of a job that ended, and all that hangs on it; its head stays, so that it never runs again.
 -- KEYS  job key · index · stream of its events · its delivery · deliveries due
 -- ARGV  now · id

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Free the memory of results past their time, oldest first.
 -- KEYS  index · deliveries due: what a webhook still has to bring stays whole
 -- ARGV  prefix of job keys · now · created before · how many of the index to skip · limit
