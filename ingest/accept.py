@@ -5,7 +5,6 @@
 Accepting depends on Kafka alone: keys and models come from the directory's last snapshot, and Redis is asked nothing.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,8 +115,7 @@ class Acceptor:
         expected = self._waiters.expect(endpoint.account, endpoint.model, job_id)
         try:
             await self._produce(endpoint, content, wanted, bulk=bulk)
-            async with asyncio.timeout(wanted.wait):
-                value = await expected
+            value = await waiting.within(expected, wanted.wait)
             if self._noted is not None:
                 self._noted.forget(job_id)
             return job_id, bulk, records.decode(value)

@@ -18,6 +18,7 @@ import kafka
 import kafka.errors
 
 from ingest import errors
+from results import waiting
 from wire import envelope, metrics
 
 log = logging.getLogger(__name__)
@@ -109,20 +110,19 @@ class Producer:
         if len(content) > self._budget:
             raise errors.Full
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(content, loop.create_future())
+        one = _Waiting(content, loop.create_future())
         epoch = self._epoch
         self._budget -= len(content)
         try:
             lane = self._lanes.setdefault(topic, _Lane())
-            lane.jobs.append(waiting)
+            lane.jobs.append(one)
             if not lane.scheduled and lane.in_flight < IN_FLIGHT:
                 lane.scheduled = True
                 loop.call_soon(self._flush, topic, lane)
-            async with asyncio.timeout(self._ack_timeout):
-                return await waiting.accepted
+            return await waiting.within(one.accepted, self._ack_timeout)
         except TimeoutError as error:
-            if waiting in lane.jobs:
-                lane.jobs.remove(waiting)
+            if one in lane.jobs:
+                lane.jobs.remove(one)
             self._renew(epoch)
             raise errors.KafkaUnavailable from error
         finally:
@@ -132,7 +132,7 @@ class Producer:
         """Write one whole record, which shares with nobody. Raises KafkaUnavailable or Full."""
         if len(value) > self._budget:
             raise errors.Full
-        waiting = _Waiting(value, asyncio.get_running_loop().create_future())
+        one = _Waiting(value, asyncio.get_running_loop().create_future())
         epoch = self._epoch
         self._budget -= len(value)
         self._lanes.setdefault(topic, _Lane())
@@ -142,8 +142,8 @@ class Producer:
             async with asyncio.timeout(self._ack_timeout):
                 if topic not in self._warm:
                     await self.warm(topic)
-                self._send(_Sent(topic, lane, [waiting], epoch))
-                return await waiting.accepted
+                self._send(_Sent(topic, lane, [one], epoch))
+                return await one.accepted
         except TimeoutError as error:
             self._renew(epoch)
             raise errors.KafkaUnavailable from error

@@ -32,6 +32,18 @@ T = TypeVar("T")
 _Key = tuple[str, str, str]
 
 
+async def within(future: asyncio.Future[T], seconds: float) -> T:
+    """What a future of one's own gives; TimeoutError, which ends the future too, where that takes longer.
+
+    A timer alone: a fifth of what asyncio.timeout costs, which has to be right for any task.
+    """
+    timer = future.get_loop().call_later(seconds, _expire, future)
+    try:
+        return await future
+    finally:
+        timer.cancel()
+
+
 class Waiters:
     """All waits of this process. `run()` must be running; while Redis is away waits last until their timeouts."""
 
@@ -232,3 +244,8 @@ class Waiters:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
