@@ -2,7 +2,8 @@
 
     POST → who calls → which model → is the input right → id → one produce, acknowledged → 202, or wait for the end
 
-Accepting depends on Kafka alone: keys and models come from the directory's last snapshot, and Redis is asked nothing.
+Accepting depends on Kafka alone: keys and models come from the directory's last snapshot, and Redis is asked nothing,
+but for an answer that is likely known already (known.py).
 """
 
 import time
@@ -12,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ingest import bodies, errors, floods, idempotency, notes, producer
+from ingest import bodies, errors, floods, idempotency, known, notes, producer
 from results import budget, records, refusals, views, waiting
 from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
@@ -55,6 +56,7 @@ class Acceptor:
         idempotent: idempotency.Idempotency | None = None,
         noted: notes.Notes | None = None,
         room: budget.Budget | None = None,
+        answers: known.Known | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._signer = signer
@@ -64,6 +66,7 @@ class Acceptor:
         self._idempotent = idempotent
         self._noted = noted
         self._room = room
+        self._answers = answers
         self._clock_ms = clock_ms
 
     async def submit(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
@@ -72,6 +75,8 @@ class Acceptor:
         if ended is None:
             return self._accepted(job_id, endpoint, wanted, bulk=bulk)
         body = views.job(job_id, endpoint.model, ended, ours=True)
+        if wanted.wait is None and wanted.idempotency_key is None:  # its answer was known: no reason for another status
+            return Reply(status=202, body=body, headers={"Location": views.address(job_id, endpoint.model, ours=True)})
         return Reply(status=200, body=body, headers=_applied(wanted))
 
     async def predict(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> Reply:
@@ -87,7 +92,7 @@ class Acceptor:
         self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted
     ) -> tuple[str, bool, records.Record | None]:
         """Write the job: its id, whether it went to the bulk lane, and with a wait its record if it ended in time."""
-        content, bulk = self._envelope(endpoint, raw, wanted)
+        content, bulk, anew = self._envelope(endpoint, raw, wanted)
         if wanted.idempotency_key is not None and self._idempotent is not None:
             size = len(envelope.encode(content))
             if size > endpoint.max_job_bytes:  # a key must not stand for a job that never was
@@ -99,7 +104,17 @@ class Acceptor:
             found = await self._write(endpoint, content, wanted, bulk=bulk)
             await self._idempotent.accepted(endpoint, wanted.idempotency_key, held)
             return found
-        return await self._write(endpoint, content, wanted, bulk=bulk)
+        if self._answers is None or not anew or bulk or self.full:
+            return await self._write(endpoint, content, wanted, bulk=bulk)
+        of = self._answers.digest(endpoint, content)
+        if of is None:
+            return await self._write(endpoint, content, wanted, bulk=bulk)
+        ended = await self._answers.answer(endpoint, content, of)
+        if ended is not None:
+            return content.id or "", False, ended
+        found = await self._write(endpoint, content, wanted, bulk=bulk)
+        self._answers.accepted(of, content.id or "")
+        return found
 
     async def _write(
         self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool
@@ -133,7 +148,7 @@ class Acceptor:
         self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None
     ) -> tuple[envelope.Envelope, bytes]:
         """One line of a bulk set as an envelope, and encoded. Raises Problem."""
-        content, _ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
+        content, *_ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
         content = msgspec.structs.replace(content, id=job_id)
         encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
@@ -146,8 +161,8 @@ class Acceptor:
         body = views.queued(job_id, endpoint.model, self._clock_ms(), bulk=bulk)
         return Reply(status=202, body=body, headers=headers)
 
-    def _envelope(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> tuple[envelope.Envelope, bool]:
-        """The job, and whether its client wants it in the bulk lane."""
+    def _envelope(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> tuple[envelope.Envelope, bool, bool]:
+        """The job, whether its client wants it in the bulk lane, and whether its id is a fresh one."""
         if endpoint.live is None:
             raise not_live(endpoint)
         try:
@@ -175,7 +190,7 @@ class Acceptor:
             traceparent=wanted.traceparent,
             cache=body.cache,
         )
-        return made, body.lane == "bulk"
+        return made, body.lane == "bulk", body.id is None
 
     def _job_id(self, endpoint: specs.Endpoint, named: str | None, now: int) -> str:
         if named is None:

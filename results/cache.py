@@ -30,18 +30,21 @@ def digest(model_uid: int, version: int, kind: jobs.InputType, content: bytes) -
 
 
 def answers(record: records.Record | None, *, version: int, now_ms: int, seconds: float) -> bool:
-    """Whether an identical job may be answered with this one's output: it ran, on that version, succeeded at most
-    `seconds` ago, and is still readable."""
+    """Whether an identical job may be answered with this one's output: it is of that version, succeeded, is still
+    readable, and was answered by a run at most `seconds` ago: being given again does not prolong that."""
     return (
         record is not None
         and record.status is jobs.Status.SUCCEEDED
         and record.version == version
-        and record.completed_at is not None
-        and record.completed_at >= now_ms - seconds * 1000
+        and answered_at(record) >= now_ms - seconds * 1000
         and not record.gone(now_ms)
-        and not record.details.cached  # else hits would make an answer last for ever
         and not record.details.streamed
     )
+
+
+def answered_at(record: records.Record) -> int:
+    """Unix milliseconds at which a run gave this output."""
+    return record.details.answered_at or record.completed_at or 0
 
 
 class Cache(Protocol):
@@ -79,6 +82,11 @@ class Lately:
     def get(self, of: bytes) -> str | None:
         """The id of the job."""
         return self._young.get(of) or self._old.get(of)
+
+    def drop(self, of: bytes) -> None:
+        """Forget the job."""
+        self._young.pop(of, None)
+        self._old.pop(of, None)
 
     def put(self, of: bytes, job_id: str) -> None:
         """Remember a job."""

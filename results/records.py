@@ -84,6 +84,8 @@ class Details(msgspec.Struct, frozen=True, array_like=True):
     """Tries so far that were not charged: its starts and these are its `attempt`."""
     streamed: bool = False
     """It yielded outputs while it ran: an identical job wants them too, so its answer is its own."""
+    answered_at: int | None = None
+    """Unix milliseconds at which the job that ran got this answer; none: this one ran itself."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,16 +71,16 @@ class Caching:
                 known = await self._store.fetch_many(model.account, model.model, [*found.values()])
                 for job, record in zip(found, known, strict=True):
                     if cache.answers(record, version=version, now_ms=now, seconds=rule.seconds):
-                        job.given = _output(record)
+                        job.given = _known(record)
 
     async def ran(self, version: int, ended: Sequence[tuple[jobs.Job, outcomes.Output]], *, each_ms: float) -> None:
         """Jobs ran on `version`, each for so many milliseconds, and these outputs of theirs are stored."""
-        was = self._costs.get(version, each_ms)
+        was, now = self._costs.get(version, each_ms), time.time_ns() // 1_000_000
         self._costs[version] = was + 0.2 * (each_ms - was)
         told = []
         for job, output in ended:
             if job.digest is not None and job.marked == version and not job.streamed:
-                job.answer = output
+                job.answer = jobs.Known(output, now)
                 self._lately.put(job.digest, job.id)
                 told.append((job.digest, job.id))
         rule = self._rule_of(version)
@@ -116,7 +116,7 @@ def _rule(model: specs.Model, number: int) -> Rule | None:
     return Rule(kind=version.options.input, seconds=seconds) if seconds > 0 else None
 
 
-def _output(record: records.Record | None) -> outcomes.Output | None:
+def _known(record: records.Record | None) -> jobs.Known | None:
     if record is None or record.output is None:
         return None
-    return outcomes.Output(record.output, record.details.media)
+    return jobs.Known(outcomes.Output(record.output, record.details.media), cache.answered_at(record))

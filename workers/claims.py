@@ -58,8 +58,9 @@ class Claims:
             job.answer = answer
             spent = records.Timings(max(job.started_at - job.accepted_at, 0), 0.0, 0.0)
             end = ends.of(
-                job, got.token, answer, model=model, started=job.started_at, now=now, timings=spent, cached=True
-            )
+                job, got.token, answer.output, model=model, started=job.started_at, now=now, timings=spent,
+                answered_at=answer.at,
+            )  # fmt: skip
             if not job.canceled:
                 ended.append(end)
         await self.end(ended)

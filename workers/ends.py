@@ -36,9 +36,10 @@ def of(
     started: int,
     now: int,
     timings: records.Timings,
-    cached: bool = False,
+    answered_at: int | None = None,
 ) -> protocol.End:
-    """The end of a job whose claim has `token` and which the runner answered, or an identical one (`cached`)."""
+    """The end of a job whose claim has `token`, by what the runner answered, or an identical job: then that was at
+    `answered_at` (Unix ms)."""
     output = answer if isinstance(answer, outcomes.Output) else None
     error = (
         None
@@ -53,7 +54,7 @@ def of(
         error=error,
         timings=timings,
         media=output.media if output is not None else None,
-        cached=cached,
+        answered_at=answered_at,
     )
     status = words.Status.FAILED if output is None else words.Status.SUCCEEDED
     return _end(job, token, status, details, model=model, now=now, output=output.data if output is not None else None)
@@ -119,7 +120,7 @@ def _details(
     error: records.Error | None = None,
     timings: records.Timings | None = None,
     media: str | None = None,
-    cached: bool = False,
+    answered_at: int | None = None,
 ) -> records.Details:
     content = job.envelope
     return records.Details(
@@ -128,7 +129,8 @@ def _details(
         timings=timings,
         metadata=content.metadata if content is not None else None,
         media=media,
-        cached=cached,
+        cached=answered_at is not None,
+        answered_at=answered_at,
         traceparent=content.traceparent if content is not None else None,
         place=job.origin,
         replay_of=content.replay_of if content is not None else None,

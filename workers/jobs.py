@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +19,14 @@ class Held:
     def __init__(self, record: source.Record, remaining: int) -> None:
         self.record = record
         self.remaining = remaining
+
+
+class Known(NamedTuple):
+    """An answer that identical jobs may have."""
+
+    output: outcomes.Output
+    at: int
+    """Unix milliseconds at which a run gave it."""
 
 
 class Job:
@@ -113,9 +122,9 @@ class Job:
         """What identical jobs have in common; None: it is not to be answered from the cache."""
         self.marked = 0
         """The version that the digest names."""
-        self.given: outcomes.Output | None = None
+        self.given: Known | None = None
         """The answer of an identical job: it ends with that, without running."""
-        self.answer: outcomes.Output | None = None
+        self.answer: Known | None = None
         """What it was answered itself, once that is stored and where identical jobs may have it."""
         self.followers: list[Job] = []
         """Identical jobs that wait for its answer."""

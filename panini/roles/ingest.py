@@ -8,10 +8,10 @@ import fastapi
 import ingest.bulk_routes
 import ingest.routes
 import ingest.settings
-from ingest import accept, floods, idempotency, notes, producer
+from ingest import accept, floods, idempotency, known, notes, producer
 from panini.roles import base
 from panini.roles import results as results_role
-from results import budget, reservations
+from results import budget, caching, reservations
 from results import settings as results_settings
 from wire import directory, names
 
@@ -54,6 +54,7 @@ async def start(process: base.Process) -> None:
         idempotent=idempotent,
         noted=state.notes,
         room=state.budget,
+        answers=known.Known(store=kept.store, answers=caching.Cache(state.link)),
     )
     await process.background(_tidy(into, state.directory))
 

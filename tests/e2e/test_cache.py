@@ -55,6 +55,26 @@ def test_an_identical_input_is_answered_without_running(stack: kit.Stack, http: 
     assert {again["id"], first["id"], predicted["query_id"]} == {one["id"] for one in listed}
 
 
+def test_a_post_is_answered_without_kafka_or_a_worker(stack: kit.Stack, http: httpx.Client) -> None:
+    # Given an answer that this process knows of, and engines and workers that do nothing
+    model = deploy(stack, name="cached-at-once")
+    first = finished(http, model, 7)
+    with kit.hanging(stack.pid(f"worker.default.{model}.1")), kit.hanging(stack.pid("kafka")):
+        # When the input comes again, then each way to ask is answered, by its usual status
+        accepted = http.post(f"/v1/models/{model}/jobs", json={"input": 7, "metadata": {"n": 1}})
+        waited = http.post(f"/v1/models/{model}/jobs", json={"input": 7}, headers={"Prefer": "wait=5"})
+        predicted = http.post(f"/v1/models/{model}/predict", json={"input": 7})
+        refused = http.post(f"/v1/models/{model}/jobs", json={"input": 7, "cache": False})
+    assert (accepted.status_code, waited.status_code, predicted.status_code) == (202, 200, 200)
+    assert refused.status_code == 503, "this one was to run"
+    told = accepted.json()
+    assert (told["status"], told["output"], told["cached"], told["metadata"]) == ("succeeded", 14, True, {"n": 1})
+    assert accepted.headers["location"] == told["urls"]["self"]
+    assert http.get(told["urls"]["self"]).json() == told
+    assert waited.json()["output"] == predicted.json()["output"] == first["output"]
+    assert (waited.headers["preference-applied"], waited.json()["cached"]) == ("wait=5", True)
+
+
 def test_records_and_bulk_sets_are_answered_too(stack: kit.Stack, http: httpx.Client) -> None:
     model = deploy(stack, name="cached-ways")
     finished(http, model, 7)

@@ -48,7 +48,7 @@ def test_an_answer_counts_for_its_time() -> None:
         {"status": jobs.Status.CANCELED},
         {"status": jobs.Status.RUNNING, "completed_at": None, "expires_at": None},
         {"expires_at": AT + 1},
-        {"details": records.Details(cached=True)},
+        {"details": records.Details(cached=True, answered_at=AT - 60_000)},
         {"details": records.Details(streamed=True)},
     ],
 )
@@ -56,6 +56,13 @@ def test_nothing_else_is_an_answer(changes: dict[str, Any]) -> None:
     other = msgspec.structs.replace(RECORD, **changes)
 
     assert not cache.answers(other, version=3, now_ms=AT + 1, seconds=60)
+
+
+def test_being_given_again_does_not_prolong_it() -> None:
+    copy = msgspec.structs.replace(RECORD, completed_at=AT + 50_000, details=records.Details(answered_at=AT))
+
+    assert cache.answers(copy, version=3, now_ms=AT + 60_000, seconds=60)
+    assert not cache.answers(copy, version=3, now_ms=AT + 60_001, seconds=60)
 
 
 def test_a_deleted_result_is_no_answer() -> None:
@@ -74,3 +81,5 @@ def test_the_latest_digests_are_remembered_and_no_more() -> None:
     assert [number for number in range(10) if lately.get(b"%d" % number)] == [4, 5, 6, 7, 8, 9]
     lately.put(b"9", "again")
     assert lately.get(b"9") == "again"
+    lately.drop(b"9")
+    assert lately.get(b"9") is None

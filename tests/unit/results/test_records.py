@@ -11,7 +11,7 @@ HEAD = b"S10" + b"0123456789abcdef" + b"00000003" + b"1700000000000" + b"1700000
 FIRST = bytes.fromhex("99cf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c0")
 SECOND = bytes.fromhex("9acf0000018bcfe56801c094cb3ff0000000000000c0c001c0c0c2c0c0c000")
 THIRD = bytes.fromhex("9acf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000")
-DETAILS = bytes.fromhex("9bcf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000c2")
+DETAILS = bytes.fromhex("9ccf0000018bcfe56801c095cb3ff0000000000000c0c001c0c0c0c2c0c0c000c2c0")
 # the head, the details' size, the details, the output
 GOLDEN_FIRST = HEAD + b"00000030" + FIRST + b'{"a":1}'
 GOLDEN_SECOND = HEAD + b"00000031" + SECOND + b'{"a":1}'
@@ -87,7 +87,9 @@ def test_a_message_that_is_no_unicode_is_kept_as_far_as_it_is() -> None:
 
 def test_later_fields_are_stepped_over_and_missing_ones_have_their_defaults() -> None:
     head = records.head(jobs.Status.RUNNING, starts=1, token="f" * 16, version=1, created_at=1)
-    for count, fields in enumerate(([5], [5, None, None, None, None, False, None, None, None, 0, False, "later"]), 1):
+    for count, fields in enumerate(
+        ([5], [5, None, None, None, None, False, None, None, None, 0, False, None, "later"]), 1
+    ):
         packed = msgspec.msgpack.encode(fields)
 
         found = records.decode(head + b"%08d" % len(packed) + packed)
