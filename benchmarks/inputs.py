@@ -1,7 +1,8 @@
 """Inputs for the model iris, each another, and the answer that each must get.
 
-Never the same input twice in a run: identical inputs may be answered from a cache. The answers come from the model's
-own numbers (`iris.json`), worked out here, so that a wrong answer is seen whoever gives it.
+Never the same input twice in a run: identical inputs are answered from the cache, and such an answer counts as wrong.
+The answers come from the model's own numbers (`iris.json`), worked out here, so that a wrong answer is seen whoever
+gives it.
 """
 
 import functools

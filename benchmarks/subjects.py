@@ -14,7 +14,7 @@ IRIS: Final = HERE.parent / "examples" / "iris"
 MLP: Final = HERE / "models" / "mlp"
 
 MLP_INPUTS: Final = 40_000
-"""Inputs of mlp in a run; past them they come again."""
+"""Inputs of mlp in a run; past them they come again, so its panini.toml turns the cache off."""
 
 
 class Subject(abc.ABC):

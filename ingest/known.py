@@ -14,10 +14,10 @@ import msgspec
 from results import cache, errors, protocol, records
 from wire import envelope, metrics, specs
 
-PATIENCE: Final = 0.05
-"""Seconds that Redis gets: about what the ordinary way costs under load."""
+PATIENCE: Final = 0.1
+"""Seconds that Redis gets: some fsyncs of a busy disk."""
 
-SILENCE: Final = 5.0
+SILENCE: Final = 1.0
 """Seconds without a question after Redis did not answer one, so that it being away delays no POST to speak of."""
 
 

@@ -1,6 +1,5 @@
 """The cache of answers on Redis."""
 
-import asyncio
 from typing import Final
 
 from results import keys, link, records
@@ -22,9 +21,7 @@ class Cache:
         for digest, job_id in answered:
             pairs += [digest[:PLACE], digest[PLACE:] + job_id.encode()]
         if pairs:
-            await asyncio.gather(
-                self._link.call("HSET", key, *pairs), self._link.call("PEXPIRE", key, max(int(seconds * 1000), 1))
-            )
+            await self._link.calls(("HSET", key, *pairs), ("PEXPIRE", key, max(int(seconds * 1000), 1)))
 
     async def recall(self, account: str, model: str, digests: list[bytes]) -> list[str | None]:
         """See cache.Cache."""
@@ -38,9 +35,9 @@ class Cache:
     ) -> bool:
         """See cache.Cache."""
         life = max(ttl_ms, (record.expires_at or now_ms) - now_ms)
-        written, _ = await asyncio.gather(
-            self._link.call("SET", keys.job(account, model, job_id), records.encode(record), "PX", life, "NX"),
-            self._link.call("ZADD", keys.index(account, model), "NX", record.created_at, job_id),
+        written, _ = await self._link.calls(
+            ("SET", keys.job(account, model, job_id), records.encode(record), "PX", life, "NX"),
+            ("ZADD", keys.index(account, model), "NX", record.created_at, job_id),
         )
         return written is not None
 
