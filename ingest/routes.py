@@ -81,7 +81,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     422: _problem("Not a job of this model"),
     503: _problem("Kafka did not acknowledge (`id` repeats the job safely), or results have no room"),
 }
-_ACCEPTED: Final = {"description": "Accepted; poll `Location`"}
+_ACCEPTED: Final = {"description": "Accepted; poll `Location`, unless `status` says that its answer was known"}
 
 router = APIRouter(tags=["jobs"])
 

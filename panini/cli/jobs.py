@@ -118,7 +118,8 @@ def _tell(found: client.Job, output: pathlib.Path | None, *, as_json: bool) -> N
 def _for_people(found: client.Job, *, shown: bool) -> None:
     version = f" version {found.version}" if found.version else ""
     place = f", place {found.queue_position} in the queue" if found.queue_position else ""
-    click.echo(f"{found.id}  {found.status}{place}  ({found.model}{version})")
+    cached = ", from the cache" if found.document.get("cached") else ""
+    click.echo(f"{found.id}  {found.status}{place}  ({found.model}{version}{cached})")
     if not found.done:
         click.echo(f"panini job {found.id} --wait 20   waits for its end")
     elif found.succeeded and shown:
