@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from results import errors, protocol, records, refusals, views, waiting
+from results import errors, pace, protocol, records, refusals, views, waiting
 from wire import access, directory, ids, jobs, names, problems, specs
 
 MAX_WAIT: Final = 60.0
@@ -48,6 +48,7 @@ class Results:
         self.store = store
         self.waiters = waiters
         self.signer = signer
+        self._paces = pace.Paces()
         self.on_found: Callable[[str], None] | None = None
         """Told of every job that was read and has a record."""
 
@@ -110,8 +111,8 @@ class Results:
         if found.gone(now_ms):
             raise refusals.gone(job_id, found)
         if not found.terminal:
-            position = await self.position(endpoint, job_id, found)
-            body = views.job(job_id, endpoint.model, found, ours=parsed is not None, position=position)
+            place = await self.place(endpoint, job_id, found)
+            body = views.job(job_id, endpoint.model, found, ours=parsed is not None, place=place)
             return Answer(200, headers | _POLL, body)
         headers |= _ended(job_id)
         if asked.if_none_match is not None and headers["ETag"] in asked.if_none_match:
@@ -197,11 +198,12 @@ class Results:
             200, {"Content-Type": _JSON, "Cache-Control": "no-store"}, views.several(found, cursor=page.cursor)
         )
 
-    async def position(self, endpoint: specs.Endpoint, job_id: str, found: records.Record) -> int | None:
-        """A queued job's place in its model's queue, from 1; none where that is not known."""
+    async def place(self, endpoint: specs.Endpoint, job_id: str, found: records.Record) -> pace.Place | None:
+        """Where a queued job stands; none where that is not known."""
         if found.status is not jobs.Status.QUEUED:
             return None
-        return await self.store.position(endpoint.account, endpoint.model, job_id)
+        position = await self.store.position(endpoint.account, endpoint.model, job_id)
+        return None if position is None else self._paces.place(job_id, position, time.monotonic())
 
     async def found(
         self, known: directory.Directory, key: specs.Key, model: str | None, job_id: str

@@ -26,6 +26,7 @@ QUEUED: Final = EXAMPLE | {
     "version": None,
     "status": "queued",
     "queue_position": 17,
+    "eta_seconds": 4.2,
     "output": None,
     "attempt": 0,
     "started_at": None,
@@ -65,6 +66,11 @@ JOB: Final[dict[str, Any]] = {
             "minimum": 1,
             "description": "Only of a queued job whose place is known: how many of the model's jobs are queued up to "
             "this one, by the time of their acceptance.",
+        },
+        "eta_seconds": {
+            "type": "number",
+            "description": "Only beside queue_position, and only where this job was seen to move up within the last "
+            "half minute: seconds until it starts, at that pace.",
         },
         "lane": {"const": "bulk", "description": "Only in the answer to a POST whose job went to the bulk lane."},
         "cached": {"type": "boolean"},

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from results import answers, errors, records, refusals, views, words
+from results import answers, errors, pace, records, refusals, views, words
 from wire import directory, ids, jobs, specs
 
 HEARTBEAT: Final = 15.0
@@ -80,11 +80,11 @@ class Streams:
                 yield _event(number, name, data)
                 sent, silent = number, time.monotonic()
             record, _ = state
-            position = await self._position(endpoint, job_id, record)
-            if position not in (None, place):
-                place = position
+            found = await self._place(endpoint, job_id, record)
+            if found is not None and found.position != place:
+                place = found.position
                 # numbered as `queued`: a client that comes again is told its place anew
-                yield _event(QUEUED, "position", _encode({"queue_position": position}))
+                yield _event(QUEUED, "position", _placed(found))
                 silent = time.monotonic()
             if record is not None and record.terminal:
                 async for event in self._rest(endpoint, job_id, parsed, record, sent):
@@ -118,11 +118,11 @@ class Streams:
             looking.cancel()
             released.cancel()
 
-    async def _position(self, endpoint: specs.Endpoint, job_id: str, record: records.Record | None) -> int | None:
+    async def _place(self, endpoint: specs.Endpoint, job_id: str, record: records.Record | None) -> pace.Place | None:
         if record is None:
             return None
         try:
-            return await self._results.position(endpoint, job_id, record)
+            return await self._results.place(endpoint, job_id, record)
         except errors.StoreUnavailable:
             return None
 
@@ -162,6 +162,11 @@ def _started(record: records.Record, sent: int) -> bool:
 def _queued(job_id: str, model: str, created: int | None) -> bytes:
     told = {"id": job_id, "model": model, "status": "queued"}
     return _encode(told if created is None else told | {"created_at": views.iso(created)})
+
+
+def _placed(found: pace.Place) -> bytes:
+    told = {"queue_position": found.position}
+    return _encode(told if found.eta is None else told | {"eta_seconds": found.eta})
 
 
 def _running(job_id: str, record: records.Record) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from results import records
+from results import pace, records
 from wire import jobs
 
 _encode = msgspec.json.Encoder().encode
@@ -57,6 +57,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
     metadata: dict[str, Any] | None = None
     queue_position: int | msgspec.UnsetType = msgspec.UNSET
+    eta_seconds: float | msgspec.UnsetType = msgspec.UNSET
     lane: str | msgspec.UnsetType = msgspec.UNSET
     urls: Urls
 
@@ -70,7 +71,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def job(
-    job_id: str, model: str, record: records.Record, *, ours: bool, output: bool = True, position: int | None = None
+    job_id: str, model: str, record: records.Record, *, ours: bool, output: bool = True, place: pace.Place | None = None
 ) -> bytes:
     """The job's JSON. `ours`: Panini made the id, so the short address knows it. `output`: include it."""
     details = record.details
@@ -91,7 +92,8 @@ def job(
         completed_at=None if record.completed_at is None else iso(record.completed_at),
         timings=None if timings is None else _timings(timings),
         metadata=details.metadata,
-        queue_position=msgspec.UNSET if position is None else position,
+        queue_position=msgspec.UNSET if place is None else place.position,
+        eta_seconds=msgspec.UNSET if place is None or place.eta is None else place.eta,
         urls=_urls(job_id, model, ours=ours, output=succeeded),
     )
     try:

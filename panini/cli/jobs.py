@@ -7,6 +7,7 @@ import click
 
 from panini import client
 from panini.cli import errors, inputs, session, show
+from panini.client import records
 
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=pathlib.Path, dir_okay=False), help="Write the output to this file."
@@ -95,12 +96,20 @@ def _words(event: client.JobEvent) -> str:
     if event.name == "progress":
         return f"{data.get('fraction', 0):.0%}  {data.get('text', '')}"
     if event.name == "position":
-        return f"place {data.get('queue_position')} in the queue"
+        return _place(data).removeprefix(", ")
     if event.name == "ended":
         return str(data.get("status"))
     if event.name == "output":
         return show.pretty(data.get("output")).replace("\n", " ")[:200]
     return ""
+
+
+def _place(data: dict[str, Any]) -> str:
+    """A queued job's place, where it is known, for people."""
+    position, eta = data.get("queue_position"), data.get("eta_seconds")
+    if position is None:
+        return ""
+    return f", place {position} in the queue" + (f", about {eta:.0f} s to go" if eta is not None else "")
 
 
 def _tell(found: client.Job, output: pathlib.Path | None, *, as_json: bool) -> None:
@@ -115,9 +124,9 @@ def _tell(found: client.Job, output: pathlib.Path | None, *, as_json: bool) -> N
         raise errors.Failed(str(client.errors.JobFailed(found)))
 
 
-def _for_people(found: client.Job, *, shown: bool) -> None:
+def _for_people(found: records.Job, *, shown: bool) -> None:
     version = f" version {found.version}" if found.version else ""
-    place = f", place {found.queue_position} in the queue" if found.queue_position else ""
+    place = _place(found.document)
     cached = ", from the cache" if found.document.get("cached") else ""
     click.echo(f"{found.id}  {found.status}{place}  ({found.model}{version}{cached})")
     if not found.done:

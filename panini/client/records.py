@@ -33,6 +33,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
     metadata: dict[str, Any] | None = None
     queue_position: int | None = None
+    eta_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,9 +48,8 @@ class Job:
     media_type: str | None = None  # of an output that is bytes, such as image/png
     error: JobError | None = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)  # your own words, handed back
-    queue_position: int | None = (
-        None  # of a queued job: so many of the model's are queued up to it, where that is known
-    )
+    queue_position: int | None = None  # of a queued job: so many of its model's are queued up to it, where known
+    eta_seconds: float | None = None  # until it starts, at the pace at which it was seen to move up
     document: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)  # everything the server said
 
     @property
@@ -85,6 +85,7 @@ class Job:
             error=fields.error,
             metadata=fields.metadata or {},
             queue_position=fields.queue_position,
+            eta_seconds=fields.eta_seconds,
             document=document,
             **more,
         )

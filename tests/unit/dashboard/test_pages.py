@@ -79,6 +79,13 @@ async def test_page(visitor: httpx.AsyncClient, page: str) -> None:
     assert " onclick" not in answer.text
 
 
+async def test_a_queued_job_shows_its_place(visitor: httpx.AsyncClient, api: kit.Api) -> None:
+    api.jobs["j_3"]["queue_position"] = 17
+
+    assert "place 17 in the queue" in (await visitor.get("/jobs/j_3")).text
+    assert "in the queue" not in (await visitor.get("/jobs/j_1")).text
+
+
 async def test_an_empty_account_is_asked_for_three_files(visitor: httpx.AsyncClient, api: kit.Api) -> None:
     api.versions.clear()
 
