@@ -55,7 +55,11 @@ class Scripts:
 
     def _load(self, name: str) -> str:
         folder = importlib.resources.files("results").joinpath("scripts")
-        text = b"".join(folder.joinpath(f"{part}.lua").read_bytes() for part in (*BEFORE.get(name, ()), name))
+        parts = [folder.joinpath(f"{part}.lua").read_bytes() for part in (*BEFORE.get(name, ()), name)]
+        if parts[-1].startswith(b"#!"):  # its flags stand before everything
+            flags, _, parts[-1] = parts[-1].partition(b"\n")
+            parts.insert(0, flags + b"\n")
+        text = b"".join(parts)
         self._texts[name] = text
         self._digests[name] = hashlib.sha1(text, usedforsecurity=False).hexdigest()
         return self._digests[name]

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- End queued jobs whose deadline or maximum age has passed, as expired.
 -- KEYS  index; the others of its hash tag are named from it: which they are, only its sorted sets know
 -- ARGV  now · accepted before which a job's maximum age is over · readable until · ttl (ms) · life of a delivery (ms)

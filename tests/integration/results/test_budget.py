@@ -7,8 +7,9 @@ import pytest
 
 from panini.stack import settings as stack_settings
 from panini.stack import valkey as stack_valkey
-from results import budget, errors, link, protocol, records, store
+from results import budget, errors, link, protocol, store
 from tests.conftest import free_ports, make_home
+from tests.contract.results.test_note import HOUR, note
 from tests.contract.results.test_store import A, claim, end, now, request
 from wire import settings
 
@@ -68,8 +69,10 @@ async def test_a_redis_without_any_room_still_frees_what_is_past_its_time(over: 
     kept_job = "kept"
     await claim(kept, model, request(kept_job))
     await kept.finish(A, model, [end(kept_job)])
+    await kept.note(A, model, [note("late", waits=protocol.Waits(deadline=now() - 1))], now_ms=now())
     await over.call("CONFIG", "SET", "maxmemory", 2 * MIB)
 
+    assert (await kept.expire(A, model, now_ms=now(), max_age_ms=HOUR)).ended == 1
     with pytest.raises(errors.StoreUnavailable, match="OOM"):
         await claim(kept, model, request("new"))
     assert (await kept.fetch(A, model, kept_job)) is not None, "reading goes on"
@@ -97,7 +100,5 @@ async def test_while_redis_is_away_jobs_are_accepted() -> None:
 async def test_a_full_redis_takes_no_note_and_no_harm(over: link.Link, model: str) -> None:
     kept = store.Store(over)
     await over.call("CONFIG", "SET", "maxmemory", 1)
-    note = protocol.Note(id="one", created_at=now(), ttl_ms=1000, details=records.Details())
-
     with pytest.raises(errors.StoreUnavailable, match="OOM"):
-        await kept.note(A, model, [note], now_ms=now())
+        await kept.note(A, model, [note("one")], now_ms=now())
