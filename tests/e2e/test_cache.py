@@ -128,6 +128,23 @@ def test_an_answer_counts_for_as_long_as_its_version_says(stack: kit.Stack, http
     assert finished(http, model, 7)["id"] != first["id"]
 
 
+def test_a_version_that_contradicts_itself_says_so_and_is_not_cached(stack: kit.Stack, http: httpx.Client) -> None:
+    # Given a model whose author believes that it answers an input in one way
+    code = "import random\ndef predict(inputs):\n    return [random.random() for _ in inputs]\n"
+    model = stack.deploy({"predict.py": code}, name="cached-random")
+    version = f"/v1/models/{model}/versions/1"
+    for value in range(4):
+        finished(http, model, value)
+    # When the check of batches has seen otherwise
+    kit.until(lambda: http.get(version).json()["verdict"]["batching"] == "closed", "a verdict")
+    # Then its log says what that means here, and each input runs
+    assert "from the cache" in http.get(f"{version}/log").text
+    kit.until(lambda: not finished(http, model, 0)["cached"], "it is known everywhere")
+    answers = [finished(http, model, 0) for _ in range(3)]
+    assert not any(one["cached"] for one in answers)
+    assert len({one["output"] for one in answers}) == 3
+
+
 def test_fifty_identical_jobs_in_flight_run_once(stack: kit.Stack, http: httpx.Client) -> None:
     model = deploy(stack, HOLD, name="cached-flight")
     ids = [http.post(f"/v1/models/{model}/jobs", json={"input": 7}).json()["id"] for _ in range(40)]

@@ -93,6 +93,9 @@ def test_retries(tmp_path: Path) -> None:
         ("timeout = nan", "timeout is nan", None),
         ("timeout = 'long'", "timeout", None),
         ("memory_mb = 1", "memory_mb is 1; it must be 16", None),
+        ("cache = 'never'", "cache is 'never'; it is true, false or seconds", None),
+        ("cache = -1", "cache is -1; it must be 0 to 604,800", None),
+        ("cache = nan", "cache is nan", None),
         ("retry = 3", r"retry is a table of panini\.toml", None),
         ("[retry]\ntimes = 3", "retry has an unknown option 'times'; the names are on", None),
         ("[retry]\non = ['invalid_input']", r"retry\.on is .*; it is a list of predict_error", None),
@@ -117,6 +120,7 @@ def test_wrong_options(tmp_path: Path, toml: str, why: str, line: int | None) ->
         ({"input": "image"}, "the deploy: input is 'image'"),
         ({"max_batch": "many"}, "the deploy: .*max_batch"),
         ({"batch": "perhaps"}, "the deploy: batch is 'perhaps'"),
+        ({"cache": "perhaps"}, "the deploy: cache is 'perhaps'"),
     ],
 )
 def test_wrong_options_of_the_deploy(tmp_path: Path, given: dict[str, str], why: str) -> None:
@@ -127,6 +131,16 @@ def test_wrong_options_of_the_deploy(tmp_path: Path, given: dict[str, str], why:
 @pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False), ("Verified", "verified")])
 def test_batch_as_text(tmp_path: Path, text: str, expected: object) -> None:
     assert check(tmp_path, PREDICT, {"batch": text}).options.batch == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("False", False), ("30", 30), ("0.5", 0.5)])
+def test_cache_as_text(tmp_path: Path, text: str, expected: object) -> None:
+    assert check(tmp_path, PREDICT, {"cache": text}).options.cache == expected
+
+
+@pytest.mark.parametrize(("toml", "expected"), [(b"cache = false", False), (b"cache = 30", 30), (b"", True)])
+def test_cache_in_panini_toml(tmp_path: Path, toml: bytes, expected: object) -> None:
+    assert check(tmp_path, {**PREDICT, "panini.toml": toml}).options.cache == expected
 
 
 def test_samples(tmp_path: Path) -> None:

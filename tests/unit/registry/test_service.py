@@ -87,6 +87,23 @@ async def test_batches_that_were_closed_stay_so(registry: service.Registry) -> N
     assert told == ["batches open: the same 3 answers", "batches closed: other answers", "Return a list."]
 
 
+async def test_how_long_answers_count_is_told_to_ingest_and_workers(registry: service.Registry) -> None:
+    async def told() -> float:
+        snapshot = await registry.snapshot()
+        assert snapshot is not None
+        return snapshot.endpoints[0].cache
+
+    # Given a version that may be cached
+    await deploy(registry, "1")
+    await registry.passed(kit.ACCOUNT, "iris", 1)
+    assert (await told(), (await registry.specs()).models[0].cache) == (600.0, 600.0)
+    # When a worker finds that it is random
+    random = specs.Verdict(batching=specs.Batching.CLOSED, why="two answers", steady=False)
+    await registry.judged(kit.ACCOUNT, "iris", 1, random)
+    # Then no answer of it counts
+    assert await told() == 0.0
+
+
 async def test_a_failed_build_never_takes_over(registry: service.Registry) -> None:
     # Given
     await deploy(registry, "1")
