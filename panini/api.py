@@ -19,7 +19,7 @@ from fastapi.responses import Response
 from panini import memory, pages
 from panini.roles import base
 from registry import client
-from wire import directory, problems
+from wire import directory, metrics, problems
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,9 @@ def _answer_errors(app: fastapi.FastAPI) -> None:
     """Every error is a problem document: ours, the framework's, and what nobody expected."""
 
     @app.exception_handler(problems.Problem)
-    async def problem(_: fastapi.Request, error: problems.Problem) -> Response:
+    async def problem(request: fastapi.Request, error: problems.Problem) -> Response:
+        if request.method == "POST" and request.url.path.endswith(("/jobs", "/predict", "/bulk")):
+            metrics.JOBS_REFUSED.labels(error.status).inc()
         return _response(error)
 
     @app.exception_handler(starlette.exceptions.HTTPException)

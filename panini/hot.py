@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import ingest.routes
 from ingest import accept
 from results import answers
-from wire import access, directory, problems, specs
+from wire import access, directory, metrics, problems, specs
 
 _JOB: Final = b"/v1/jobs/"
 _MODEL: Final = b"/v1/models/"
@@ -100,6 +100,7 @@ class Hot:
             try:
                 reply = await accepting(endpoint, body, wanted)
             except problems.Problem as problem:
+                metrics.JOBS_REFUSED.labels(problem.status).inc()
                 typed = problem.headers | {"Content-Type": problems.MEDIA_TYPE}
                 return Response(problem.status, typed, problem.body())
             return Response(reply.status, reply.headers | {"Content-Type": reply.media_type}, reply.body)

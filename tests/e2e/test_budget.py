@@ -46,7 +46,9 @@ def test_near_the_bound_jobs_are_refused_and_nothing_is_dropped(own_stack: kit.S
         assert told is not None
         assert (told["accepted"], told["id"][:1]) == (0, "b")
         assert http.get("/readyz").json() == {"status": "ok", "refusing": "jobs: results have no room"}
-        assert "panini_results_full 1.0" in http.get("/metrics").text
+        metrics = http.get("/metrics").text
+        assert "panini_results_full 1.0" in metrics
+        assert 'panini_jobs_refused_total{status="503"}' in metrics
         with pytest.raises(errors.Unavailable):
             client.submit(model, 1)
 
