@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from results import memory
+from results import memory, protocol
 from tests.unit.workers import kit
 from wire import jobs as words
 from wire import names, specs
@@ -305,6 +305,22 @@ async def test_a_rollback_takes_followers_along() -> None:
 
         assert [number for number, _, _ in bench.fleet.calls] == [1, 2]
         assert not await bench.cached("b")
+
+
+@pytest.mark.parametrize("old", ["a", "b"])
+async def test_a_job_that_began_on_another_version_neither_gives_nor_takes(old: str) -> None:
+    """It keeps the version of its first claim, whatever version was live when it was taken again."""
+    # Given two identical jobs, one of which was claimed on version 1 and given back; then version 2 went live
+    async with Bench(kit.Fleet(live=2)) as bench:
+        request = protocol.ClaimRequest(id=old, token="f" * 16, version=1, created_at=NOW)
+        await bench.store.claim("default", "m", [request], now_ms=NOW)
+        given = protocol.Release(id=old, token="f" * 16, expires_at=TIME, waits=protocol.Waits())
+        await bench.store.release("default", "m", [given], now_ms=NOW)
+        # When one waits for the other
+        await bench.done(job("a"), job("b"))
+        # Then each runs on its own version
+        assert sorted(number for number, _, _ in bench.fleet.calls) == [1, 2]
+        assert not any([await bench.cached(one) for one in "ab"])
 
 
 async def test_nobody_interactive_waits_for_a_bulk_job() -> None:
