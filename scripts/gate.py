@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-FAULTS = ("test_checker.py", "test_bugs.py")
+FAULTS = ("test_checker.py", "test_bugs.py", "test_short_outages.py")
 """Of the tests that kill things the quick ones; `make faults` runs all."""
 
 SIDES = {
