@@ -19,7 +19,7 @@ PAUSE: Final = 0.2
 """Seconds between two jobs of a user."""
 
 BUSY: Final = 0.5
-"""Cores that a process of ours may take while an engine is away and jobs go on coming; a busy loop takes a whole one."""
+"""Cores that a process of ours may take while an engine is away and jobs go on coming: a busy loop takes a whole."""
 
 START: Final = 5.0
 """CPU seconds that a process takes to start, its runner included, where it was replaced meanwhile."""

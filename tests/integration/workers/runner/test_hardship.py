@@ -269,3 +269,39 @@ def _descendants() -> set[int]:
         if not more:
             return found
         found |= more
+
+
+async def test_descriptors_that_a_model_leaks_are_its_own(bench: Bench) -> None:
+    """Catches descriptors that a runner shares with its worker, and leftovers of a runner that ended."""
+    # Given a model that keeps a listening socket and three files of each call, and may have few
+    source = """
+import resource, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+KEPT = []
+def predict(inputs):
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    KEPT.append([sock] + [open("/dev/null") for _ in range(3)])
+    return [sock.getsockname()[1]]
+"""
+    before = _open_descriptors()
+    runner = await bench.start(source)
+    own = _open_descriptors()
+    # When it is called until it has no more
+    ports = []
+    while isinstance(outcome := (await runner.run([given(1)], together=False, timeout=5)).outcomes[0], outcomes.Output):
+        ports.append(plain(outcome))
+    # Then that is its author's error, which says so, in a runner that lives; the worker has what it had
+    assert isinstance(outcome, outcomes.Failure)
+    assert outcome.type is jobs.ErrorType.PREDICT_ERROR
+    assert "Too many open files" in outcome.message
+    assert len(ports) > 2
+    assert runner.alive
+    assert _open_descriptors() <= own
+    # ... and with the runner all are gone
+    await runner.stop()
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+    assert _open_descriptors() <= before + 1
