@@ -1,5 +1,6 @@
 """Claims of jobs: taken for a batch, and ended in the store, for as long as that takes."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -25,9 +26,25 @@ class Claims:
     def __init__(self, *, model: Callable[[], specs.Model], store: protocol.Store) -> None:
         self._model = model
         self._store = store
+        self._taking: set[asyncio.Task[object]] = set()
+
+    def give_up(self) -> None:
+        """End the batches that still wait for their claims: another worker claims those jobs now, and two that claim
+        them by turns, while the store comes back, would use up their starts."""
+        for task in self._taking:
+            task.cancel()
 
     async def take(self, version: int, batch: Sequence[jobs.Job]) -> list[Claim]:
         """Claim jobs; those that are to be run, or answered."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  a coroutine runs in one
+        self._taking.add(task)
+        try:
+            return await self._take(version, batch)
+        finally:
+            self._taking.discard(task)
+
+    async def _take(self, version: int, batch: Sequence[jobs.Job]) -> list[Claim]:
         model, now = self._model(), now_ms()
         requests = [ends.request(job, version, model=model, now=now) for job in batch]
         claimed = await persisting.stored(

@@ -129,9 +129,10 @@ class Pipeline:
         return 0 if tier is None else tickets.ready(tickets.read(record.headers), tier=tier, parked_at=record.timestamp)
 
     async def revoked(self) -> None:
-        """Forget what has not started; wait (bounded) for what has."""
+        """Forget what has not started; wait (bounded) for what has. What is not claimed then is another worker's."""
         self._forget()
         await self._settle()
+        self._claims.give_up()
 
     # -- the loop ----------------------------------------------------------------------------------------------
 

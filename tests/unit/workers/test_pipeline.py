@@ -389,6 +389,29 @@ async def test_revoked_partitions_forget_what_has_not_started_and_wait_for_what_
         assert fleet.inputs == [[1]]
 
 
+async def test_what_was_taken_away_while_the_store_was_away_is_claimed_by_its_new_worker_alone() -> None:
+    """Catches a worker that goes on claiming what is another's: both count a start by turns, until there are none."""
+    store, gate = kit.Away(), asyncio.Event()
+    fleet = kit.Fleet()
+    fleet.gate = gate.wait
+    async with kit.Bench(store=store, drain=0.0) as former, kit.Bench(fleet, store=store) as later:
+        # Given a worker whose claim the store does not take
+        store.away = True
+        former.pipeline.receive(kit.several(1))
+        await former.until(lambda: store.refused)
+        # When its partition goes to another, and the store is back
+        await former.pipeline.revoked()
+        store.away = False
+        later.pipeline.receive(kit.several(1))
+        await later.until(lambda: fleet.calls)
+        await asyncio.sleep(0.1)  # longer than the first pause of the former's repetition
+        gate.set()
+        await later.until(lambda: later.finished == [0])
+        # Then it ran there, with one start
+        assert former.fleet.inputs == []
+        assert (await store.fetch("default", "m", "a0")).starts == 1  # type: ignore[union-attr]  # it ended
+
+
 async def test_a_drain_starts_nothing_more() -> None:
     fleet = kit.Fleet(most=1)
     hold = asyncio.Event()
