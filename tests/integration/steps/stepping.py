@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from ingest import accept, idempotency, producer
+from ingest import accept, idempotency, notes, producer
 from panini import serve, work
 from results import store
 from workers import fleet, parking, pipeline, replies, source
@@ -39,8 +39,10 @@ API: Final[dict[str, tuple[Any, str]]] = {
     "reserved": (idempotency.Idempotency, "hold"),
     "handed to the producer": (producer.Producer, "_send"),
     "acknowledged": (producer.Producer, "accept"),
+    "to be noted": (notes.Notes, "accepted"),
     "marked as accepted": (idempotency.Idempotency, "accepted"),
     "answered": (accept.Acceptor, "submit"),
+    "noted": (notes.Notes, "_write"),
 }
 """What an API process does for a POST."""
 
