@@ -15,7 +15,7 @@ def presented_key(authorization: str | None, x_api_key: str | None) -> str | Non
 
 
 async def caller(request: Request) -> specs.Key:
-    """The caller's key, as a FastAPI dependency. Raises Problem 401."""
+    """The caller's key, as a FastAPI dependency. Raises Problem 401; 503 where no key is known here yet."""
     presented = presented_key(request.headers.get("authorization"), request.headers.get("x-api-key"))
     if not presented:
         raise unauthorized("no API key")
@@ -24,6 +24,13 @@ async def caller(request: Request) -> specs.Key:
     if found is None:
         await known.fresh()
         found = known.key(presented)
+    if found is None and not known.loaded:
+        raise problems.Problem(
+            503,
+            "Keys cannot be checked yet",
+            "this process has just started and the registry does not answer it; send it again",
+            headers={"Retry-After": "1"},
+        )
     if found is None:
         raise unauthorized("unknown or revoked API key")
     return found
