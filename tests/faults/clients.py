@@ -1,13 +1,13 @@
 """Clients that write down what they do and see: every way in, polls, lists and cancels, at whichever API is asked."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import kafka as kafka_python
@@ -15,8 +15,11 @@ import kafka as kafka_python
 from tests.faults import history, installation, lives
 from wire import names
 
+ANEW: Final = 10_000_000
+"""What the input of a job grows by that takes the place of one whose fate is not known."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """A job as a client wants it."""
 
@@ -47,16 +50,31 @@ class Order:
         return {"input": given, "metadata": {"ref": self.name}} | {k: v for k, v in more.items() if v is not None}
 
 
+class Known:
+    """Which job is which, for all clients of a run: a list tells an id, and of a job that was never read no more."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {}
+        self.refs: dict[str, str] = {}
+
+    def learn(self, ref: str, job_id: str) -> None:
+        """That job has that id."""
+        self.ids[ref] = job_id
+        self.refs[job_id] = ref
+
+
 class Client:
     """One client of one model."""
 
-    def __init__(self, kept: history.History, at: installation.Installation, model: str) -> None:
+    def __init__(
+        self, kept: history.History, at: installation.Installation, model: str, known: Known | None = None
+    ) -> None:
         self.kept = kept
         self.model = model
         self._posting = itertools.cycle(at.posting)
         self._reading = itertools.cycle(at.reading)
         self._http = httpx.Client(headers=at.headers, trust_env=False, timeout=30)
-        self._ids: dict[str, str] = {}
+        self._known = known or Known()
 
     def close(self) -> None:
         """Close its connections."""
@@ -64,45 +82,62 @@ class Client:
 
     # -- in ----------------------------------------------------------------------------------------------------
 
-    def post(self, order: Order, *, wait: float | None = None) -> str:
-        """POST until it is taken, each time at the next API; the job's name. A 503's id is sent again."""
+    def post(self, order: Order, *, wait: float | None = None) -> str | None:
+        """POST until it is taken, each time at the next API; the job's name.
+
+        Odd inputs come with an Idempotency-Key and are sent again whatever happens; even ones only with the id that a
+        503 carried: None where no answer came, as nobody may then know whether that job runs.
+        """
         body = order.body()
         headers = {} if wait is None else {"Prefer": f"wait={wait:g}"}
+        headers |= {"Idempotency-Key": order.name} if order.n % 2 else {}
         while True:
             url = f"{next(self._posting)}/v1/models/{self.model}/jobs"
             self._submitted("post" if wait is None else "wait", order)
             asked = time.time()
             try:
                 answer = self._http.post(url, json=body, headers=headers)
-            except httpx.TransportError:
+            except httpx.TransportError as error:
                 self._answered(0, order)
+                if "Idempotency-Key" not in headers and not isinstance(error, httpx.ConnectError):
+                    return None
                 time.sleep(0.1)
                 continue
             self._answered(answer.status_code, order)
             found = answer.json()
             if answer.status_code in {200, 202}:
-                self._ids[order.name] = found["id"]
+                self._known.learn(order.name, found["id"])
                 self._observed(order.name, found, asked)
                 return order.name
             assert answer.status_code == 503, answer.text
             body |= {"id": found["id"]} if "id" in found else {}
             time.sleep(0.1)
 
-    def bulk(self, orders: Sequence[Order]) -> None:
-        """One bulk set, sent again under its id until it is taken."""
-        lines = "\n".join(json.dumps(order.body()) for order in orders)
+    def bulk(self, orders: Sequence[Order]) -> tuple[str, list[str]]:
+        """One bulk set, sent again under its id until it is taken; its id, and its jobs' names.
+
+        Where no answer came it is another set that is sent, of other jobs.
+        """
         again: dict[str, str] = {}
         while True:
+            lines = "\n".join(json.dumps(order.body()) for order in orders)
             url = f"{next(self._posting)}/v1/models/{self.model}/bulk"
             self._submitted("bulk", *orders)
-            code = 0
-            with contextlib.suppress(httpx.TransportError):
+            try:
                 answer = self._http.post(url, content=lines.encode(), params=again)
-                code = answer.status_code
-                again = {"id": answer.json()["id"]} if "id" in answer.json() else again
-            self._answered(code, *orders)
-            if code == 202:
-                return
+            except httpx.TransportError as error:
+                self._answered(0, *orders)
+                if not isinstance(error, httpx.ConnectError):
+                    orders = [dataclasses.replace(order, n=order.n + ANEW) for order in orders]
+                time.sleep(0.1)
+                continue
+            self._answered(answer.status_code, *orders)
+            found = answer.json()
+            assert answer.status_code in {202, 503}, answer.text
+            if answer.status_code == 202:
+                assert not found["refused"], found
+                return found["id"], [order.name for order in orders]
+            again = {"id": found["id"]} if "id" in found else {}
             time.sleep(0.1)
 
     def produce(
@@ -116,7 +151,7 @@ class Client:
         value = json.dumps(jobs).encode()
         self._submitted("kafka", *orders)
         for order in orders:
-            self._ids[order.name] = order.name
+            self._known.learn(order.name, order.name)
         sent = producer.send(names.jobs_topic("default", self.model), value, partition=partition).get(30)
         for order in orders:
             self.kept.add(
@@ -128,7 +163,7 @@ class Client:
 
     def look(self, ref: str, *, wait: float = 0.0) -> history.Observed | None:
         """The job now; None where it is not known yet, or its API is away."""
-        url = f"{next(self._reading)}/v1/models/{self.model}/jobs/{self._ids[ref]}"
+        url = f"{next(self._reading)}/v1/models/{self.model}/jobs/{self._known.ids[ref]}"
         asked = time.time()
         with contextlib.suppress(httpx.TransportError):
             answer = self._http.get(url, params={"wait": f"{wait:.2f}"} if wait else {})
@@ -138,8 +173,10 @@ class Client:
         return None
 
     def ended(self, ref: str, *, within: float = 60.0) -> history.Observed | None:
-        """The job once it ended; None where it does not."""
+        """The job once it ended; None where it does not, or where nobody was told its id."""
         until = time.monotonic() + within
+        if ref not in self._known.ids:
+            return None
         while (left := until - time.monotonic()) > 0:
             found = self.look(ref, wait=min(left, 2.0))
             if found is not None and found.status in lives.TERMINAL:
@@ -150,7 +187,7 @@ class Client:
 
     def cancel(self, ref: str) -> str | None:
         """Cancel it; its status then. None: its API is away, or does not know it yet."""
-        url = f"{next(self._reading)}/v1/models/{self.model}/jobs/{self._ids[ref]}/cancel"
+        url = f"{next(self._reading)}/v1/models/{self.model}/jobs/{self._known.ids[ref]}/cancel"
         asked = time.time()
         with contextlib.suppress(httpx.TransportError):
             answer = self._http.post(url)
@@ -161,21 +198,46 @@ class Client:
             assert answer.status_code in {404, 503}, answer.text
         return None
 
-    def pages(self) -> None:
-        """Every job of the model, as a list shows it: without outputs."""
+    def pages(self, *, most: int | None = None) -> None:
+        """Jobs of the model as a list shows them, without outputs: all, or the newest `most` pages."""
         cursor: str | None = ""
         url = f"{next(self._reading)}/v1/models/{self.model}/jobs"
-        while cursor is not None:
-            asked = time.time()
-            answer = self._http.get(url, params={"limit": 200, "cursor": cursor})
-            if answer.status_code == 503:
+        for _ in itertools.count() if most is None else range(most):
+            page = self._get(url, {"limit": 200, "cursor": cursor or ""})
+            cursor = None if page is None else page["next"]
+            if cursor is None:
                 return
-            page = answer.json()
-            for job in page["jobs"]:
-                if job["metadata"]:
-                    self._ids.setdefault(job["metadata"]["ref"], job["id"])
-                    self._observed(job["metadata"]["ref"], job, asked)
-            cursor = page["next"]
+
+    def results(self, bulk_id: str, refs: Sequence[str]) -> None:
+        """Every job of a bulk set, whose lines are these jobs."""
+        url = f"{next(self._reading)}/v1/models/{self.model}/bulk/{bulk_id}/results"
+        asked = time.time()
+        answer = self._http.get(url, params={"lines": len(refs)})
+        for ref, line in zip(refs, answer.text.splitlines(), strict=True):
+            job = json.loads(line)
+            self._known.learn(ref, job["id"])
+            self._observed(ref, job, asked)
+
+    def record(self, partition: int, offset: int) -> None:
+        """Every job of a record that came straight to Kafka."""
+        self._get(f"{next(self._reading)}/v1/models/{self.model}/records/{partition}/{offset}", {})
+
+    def _get(self, url: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
+        asked = time.time()
+        try:
+            answer = self._http.get(url, params=params)
+        except httpx.TransportError:
+            return None
+        if answer.status_code != 200:
+            assert answer.status_code in {404, 503}, answer.text
+            return None
+        found: dict[str, Any] = answer.json()
+        for job in found["jobs"]:
+            ref = self._known.refs.get(job["id"]) or (job["metadata"] or {}).get("ref")
+            if ref is not None:
+                self._known.learn(ref, job["id"])
+                self._observed(ref, job, asked)
+        return found
 
     # -- the book ----------------------------------------------------------------------------------------------
 

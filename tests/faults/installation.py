@@ -100,6 +100,11 @@ class Installation:
         arguments, environ, tree = self._commands[name]
         self._start(name, arguments, environ, tree)
 
+    def shoot(self, pid: int) -> None:
+        """`kill -9` of a process that a worker started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
     def halt(self, pid: int) -> None:
         """SIGSTOP: it does nothing at all, and its sockets stay open."""
         with contextlib.suppress(ProcessLookupError):
