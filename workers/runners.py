@@ -104,7 +104,7 @@ class Runner:
             raise
         finally:
             self._loading = None
-        self._alive = True
+        self._alive = self._ending is None  # its end may have come with its being ready, in one go
 
     async def run(
         self, inputs: Sequence[bytes], *, together: bool, timeout: float, ids: Sequence[str] = ()
