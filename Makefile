@@ -43,8 +43,8 @@ integration: environment ## tests on a real Kafka and a real Valkey
 e2e: environment ## tests of whole processes, the pages of docs/ included
 	@$(PYTEST) $(or $(TESTS),tests/e2e tests/docs)
 
-faults: environment ## tests that kill things
-	@$(PYTEST) $(or $(TESTS),tests/faults)
+faults: environment ## tests that kill things, JOBS=100000 of them under fire; SEED= tells a run again
+	@PANINI_FAULTS_JOBS=$(or $(JOBS),100000) PANINI_FAULTS_SEED=$(SEED) $(PYTEST) -rP $(or $(TESTS),tests/faults)
 
 bench: environment ## what a job costs, on a stack of its own, in a few minutes
 	@exec $(RUN) benchmarks.run

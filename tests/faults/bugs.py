@@ -60,6 +60,24 @@ BUGS: Final = (
         ),
     ),
     planting.Bug(
+        name="cache-without-version",
+        what="an input is answered from the cache whatever version gave that answer",
+        scenario="two-versions",
+        breaks="cache",
+        patches=(
+            planting.Patch(
+                path="results/cache.py",
+                was='    said.update(b"version %d " % version)\n',
+                becomes="",
+            ),
+            planting.Patch(
+                path="results/cache.py",
+                was="        and record.version == version\n",
+                becomes="",
+            ),
+        ),
+    ),
+    planting.Bug(
         name="last-end-wins",
         what="a second end is stored over the first",
         scenario="later-answer",

@@ -16,7 +16,7 @@ from tests.e2e import kit
 from tests.faults import clients, history, installation, lives, schedule
 from wire import envelope, names
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds without anything that ends, after which what has not ended counts as lost."""
 
 

@@ -169,6 +169,17 @@ def queue(stage: Stage) -> None:
         stage.open(stage.first)
 
 
+def two_versions(stage: Stage) -> None:
+    """Identical inputs, one after the other, at two versions of a model that are both there."""
+    with stage.ready() as (client, _):
+        stage.at.upload(stage.model, 2)
+        stage.at.live(stage.model, 2)
+        for number, version in enumerate((1, 1, 2, 2)):
+            order = clients.Order(n=1, ref=f"twin{number}", version=version)
+            stage.produce(client, order)
+            client.ended(order.name)
+
+
 @contextlib.contextmanager
 def _taken_over(stage: Stage, client: clients.Client) -> Iterator[None]:
     """The first worker stands still in mid-predict, and the second began its job."""
@@ -203,4 +214,5 @@ SCENARIOS: Final[dict[str, Callable[[Stage], None]]] = {
     "late-answer": late_answer,
     "later-answer": later_answer,
     "queue": queue,
+    "two-versions": two_versions,
 }
