@@ -299,9 +299,10 @@ class Pipeline:
                 lambda: self._store.release(model.account, model.model, given, now_ms=claims.now_ms())
             )
         for job, got in waiting_for_turn:
-            async with self._suspecting:
+            # in this order: an interactive one, which waits for no turn, must not be waited for by a bulk one's turn
+            async with self._waiting.turn(lane), self._suspecting:
                 for again in await self._begun(got.version, [job]):
-                    later += await self._predict_and_finish(lane, again.got.version, [again])
+                    later += await self._predict_and_finish(lanes.Lane.INTERACTIVE, again.got.version, [again])
         return later
 
     async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later]) -> None:

@@ -272,6 +272,21 @@ async def test_a_lost_job_canceled_before_its_turn_does_not_run() -> None:
         assert await bench.job("a1") == ("canceled", None)
 
 
+async def test_suspects_of_both_lanes_do_not_wait_for_each_other() -> None:
+    """Catches a suspect that waits for its lane's turn while it holds the turn of suspects (Pipeline._run_alone): the
+    interactive batch, whose end the lane waits for, waited for that, and the worker stood still for ever."""
+    async with kit.Bench() as bench:
+        # Given jobs of both lanes, whose worker was lost
+        now = time.time_ns() // 1_000_000
+        lost = [protocol.ClaimRequest(id=f"a{i}", token=f"{i:016x}", version=1, created_at=1) for i in range(3)]
+        await bench.store.claim("default", "m", lost, now_ms=now)
+        bulk = kit.record({"id": "a2", "input": 2}, offset=2, topic=names.bulk_topic("default", "m"))
+        # When they come again, together
+        await bench.run([*kit.several(0, 1), bulk])
+        # Then each ran, alone
+        assert sorted(bench.fleet.inputs) == [[0], [1], [2]]
+
+
 async def test_versions_never_mix_and_a_claimed_job_keeps_its_own() -> None:
     # Given a job first claimed under version 1, and version 2 live now
     async with kit.Bench(kit.Fleet(live=2)) as bench:
