@@ -185,6 +185,10 @@ class Client:
                 time.sleep(0.05)
         return None
 
+    def knows(self, ref: str) -> bool:
+        """Whether anybody was told that job's id."""
+        return ref in self._known.ids
+
     def cancel(self, ref: str) -> str | None:
         """Cancel it; its status then. None: its API is away, or does not know it yet."""
         url = f"{next(self._reading)}/v1/models/{self.model}/jobs/{self._known.ids[ref]}/cancel"

@@ -95,16 +95,22 @@ class Run:
                 if job.cancel and ref is not None:
                     client.cancel(ref)
                 self._count(1)
-            for job in planned:
-                client.ended(f"n{job.n}", within=PATIENCE)
+            self._follow(client, planned)
+
+    @staticmethod
+    def _follow(client: clients.Client, planned: Sequence[schedule.Job]) -> None:
+        """Long polls, one after the other, until the first job that does not end: what it is, the checker says."""
+        for job in planned:
+            seen = client.ended(f"n{job.n}", within=PATIENCE)
+            if seen is None and client.knows(f"n{job.n}"):
+                return
 
     def _wait(self, planned: Sequence[schedule.Job]) -> None:
         with self._client() as client:
             for job in planned:
                 client.post(self._order(job), wait=2)
                 self._count(1)
-            for job in planned:
-                client.ended(f"n{job.n}", within=PATIENCE)
+            self._follow(client, planned)
 
     def _bulk(self, planned: Sequence[schedule.Job]) -> None:
         size = max(len(planned) // 50, schedule.BATCH)
@@ -143,9 +149,10 @@ class Run:
     def _do(self, step: schedule.Step) -> None:
         worker = self._workers[step.which]
         name = worker if step.whom == "worker" else step.whom
-        pid = self.at.runner(worker) if step.whom == "runner" else self.at.running.pid(name)
-        if pid is None:
-            return
+        if step.whom == "runner":
+            pid: int = kit.until(lambda: self.at.runner(worker), f"{worker} has a runner")
+        else:
+            pid = self.at.running.pid(name)
         at = time.time()
         if step.what == "stop":
             self.at.halt(pid)

@@ -44,4 +44,3 @@ def test_no_promise_is_broken_whatever_dies(at: installation.Installation, tmp_p
     assert {one.whom for one in book.faults} >= {"worker", "runner", "ingest", "results"}
     assert ends["succeeded"] > JOBS / 2
     assert ends["failed"]
-    assert max(starts) > 1
