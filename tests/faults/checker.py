@@ -8,7 +8,7 @@ What the promises allow under faults is stated here, each once:
 - predict() may be given one input again as often as a bisect needs (`repeats` times in each of the at most three
   charged starts), and once more for each kill of a runner.
 - What a stopped process had in hand happens when it goes on: starts after a deadline or a cancel may be late by the
-  longest stop, and by `SLACK`.
+  time that workers and runners were stopped, and by `SLACK`. A bisect's further runs of a start are no starts.
 
     python -m tests.faults.checker FILE
 """
@@ -125,7 +125,7 @@ def _excused(book: lives.Book, life: lives.Life, error: str | None) -> bool:
 
 def _deadline(book: lives.Book) -> Found:
     """Nothing starts after its deadline, and only a job that has one expires."""
-    late = SLACK + book.longest_stop
+    late = SLACK + book.stood_still
     for ref, life in book.lives.items():
         deadline, end = life.submitted.deadline, life.end
         if (
@@ -136,14 +136,15 @@ def _deadline(book: lives.Book) -> Found:
             yield ref, f"expired at {end.completed} with the deadline {deadline}"
         if deadline is None:
             continue
-        for line in _starts_of(book, life):
+        first = {line.worker: line for line in reversed(_starts_of(book, life))}
+        for line in first.values():
             if line.at > deadline + late:
                 yield ref, f"started {line.at - deadline:.3f} s after its deadline"
 
 
 def _cancel(book: lives.Book) -> Found:
     """What a client was told is canceled does not start after that, and stays canceled."""
-    late = SLACK + book.longest_stop
+    late = SLACK + book.stood_still
     for ref, life in book.lives.items():
         told = next((one for one in life.cancels if one.status == "canceled"), None)
         if told is None:

@@ -54,9 +54,9 @@ class Book:
     settled: history.Settled | None
 
     @property
-    def longest_stop(self) -> float:
-        """Seconds: what a stopped process had begun happens so much later at most."""
-        return max((one.until - one.at for one in self.faults if one.what == "stop"), default=0.0)
+    def stood_still(self) -> float:
+        """Seconds that workers and runners were stopped in all: what one had in hand happens so much later at most."""
+        return sum(one.until - one.at for one in self.faults if one.what == "stop" and one.whom in {"worker", "runner"})
 
     def faults_in(self, life: Life, what: str, *whom: str) -> int:
         """How many such faults came while the job lived."""
