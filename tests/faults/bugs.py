@@ -96,19 +96,6 @@ BUGS: Final = (
         ),
     ),
     planting.Bug(
-        name="deadline-forgotten",
-        what="a job whose deadline is over starts all the same",
-        scenario="queue",
-        breaks="deadline",
-        patches=(
-            planting.Patch(
-                path="results/scripts/claim.lua",
-                was="    if deadline < now then\n      close(i, key, 'X0'",
-                becomes="    if false then\n      close(i, key, 'X0'",
-            ),
-        ),
-    ),
-    planting.Bug(
         name="cancel-forgotten",
         what="a job that was canceled in its queue starts all the same",
         scenario="queue",
