@@ -12,6 +12,7 @@ from panini.stack import kafka as stack_kafka
 from panini.stack import valkey as stack_valkey
 
 TESTS = Path(__file__).parent
+PAGES = TESTS / "e2e" / "dashboard"
 _seconds: dict[str, float] = {}
 
 
@@ -27,6 +28,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             report.outcome = "failed"
             report.longrepr = f"skipped, which is a failure in CI: {reason}"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: Playwright's event loop runs until its fixtures end, and while it runs no fixture
+    or test of asyncio can begin."""
+    items.sort(key=lambda item: PAGES in item.path.parents)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
