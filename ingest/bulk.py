@@ -130,7 +130,7 @@ class Intake:
     async def _send(self, record: list[bytes], timed: list[tuple[int, envelope.Envelope]]) -> None:
         try:
             value = record[0] if len(record) == 1 else envelope.join_record(record)
-            place = await self._kafka.accept_record(self._topic, value)
+            place = await self._kafka.accept_record(self._topic, value, jobs=len(record))
             self.accepted += len(record)
             if self._noted is not None:
                 for member, job in timed:

@@ -19,7 +19,7 @@ import kafka.errors
 
 from ingest import errors
 from results import waiting
-from wire import envelope, metrics
+from wire import envelope, metrics, names
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class _Waiting:
 class _Lane:
     """A topic's jobs that wait to be sent."""
 
-    __slots__ = ("in_flight", "jobs", "scheduled")
+    __slots__ = ("counted", "in_flight", "jobs", "scheduled")
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str) -> None:
+        self.counted = metrics.JOBS_ACCEPTED.labels(*names.model_of(topic))
+        """Found once: a lookup by labels costs more than counting does."""
         self.jobs: list[_Waiting] = []
         self.in_flight = 0
         self.scheduled = False
@@ -70,6 +72,8 @@ class _Sent:
     jobs: list[_Waiting]
     epoch: int
     """Whose: a producer that was replaced no longer frees a place in the lane."""
+    count: int
+    """Of jobs in it."""
 
 
 class Producer:
@@ -114,7 +118,7 @@ class Producer:
         epoch = self._epoch
         self._budget -= len(content)
         try:
-            lane = self._lanes.setdefault(topic, _Lane())
+            lane = self._lane(topic)
             lane.jobs.append(one)
             if not lane.scheduled and lane.in_flight < IN_FLIGHT:
                 lane.scheduled = True
@@ -128,21 +132,21 @@ class Producer:
         finally:
             self._budget += len(content)
 
-    async def accept_record(self, topic: str, value: bytes) -> Place:
-        """Write one whole record, which shares with nobody. Raises KafkaUnavailable or Full."""
+    async def accept_record(self, topic: str, value: bytes, *, jobs: int) -> Place:
+        """Write one whole record of so many jobs, which shares with nobody. Raises KafkaUnavailable or Full."""
         if len(value) > self._budget:
             raise errors.Full
         one = _Waiting(value, asyncio.get_running_loop().create_future())
         epoch = self._epoch
         self._budget -= len(value)
-        self._lanes.setdefault(topic, _Lane())
-        lane = _Lane()
+        self._lane(topic)
+        lane = _Lane(topic)
         lane.in_flight = 1
         try:
             async with asyncio.timeout(self._ack_timeout):
                 if topic not in self._warm:
                     await self.warm(topic)
-                self._send(_Sent(topic, lane, [one], epoch))
+                self._send(_Sent(topic, lane, [one], epoch, jobs))
                 return await one.accepted
         except TimeoutError as error:
             self._renew(epoch)
@@ -172,10 +176,17 @@ class Producer:
             cluster = self._producer._metadata  # noqa: SLF001  it has no public way to forget a topic
             cluster._topics = cluster._topics - gone  # noqa: SLF001  a new set: its own thread may read the old one
 
+    def _lane(self, topic: str) -> _Lane:
+        found = self._lanes.get(topic)
+        if found is None:
+            found = self._lanes[topic] = _Lane(topic)
+        return found
+
     def _flush(self, topic: str, lane: _Lane) -> None:
         lane.scheduled = False
         while lane.jobs and lane.in_flight < IN_FLIGHT:
-            one = _Sent(topic, lane, _take(lane.jobs), self._epoch)
+            taken = _take(lane.jobs)
+            one = _Sent(topic, lane, taken, self._epoch, len(taken))
             lane.in_flight += 1
             if topic in self._warm and self._producer is not None:
                 self._send(one)
@@ -210,6 +221,7 @@ class Producer:
     def _acknowledged(self, one: _Sent, began: float, metadata: Any) -> None:
         self._failures = 0
         metrics.PRODUCE_SECONDS.observe(time.perf_counter() - began)
+        one.lane.counted.inc(one.count)
         for member, job in enumerate(one.jobs):
             if not job.accepted.done():
                 job.accepted.set_result(Place(metadata.partition, metadata.offset, member))

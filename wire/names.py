@@ -35,6 +35,12 @@ def bulk_topic(account: str, model: str) -> str:
     return f"panini.{account}.{model}.bulk"
 
 
+def model_of(topic: str) -> tuple[str, str]:
+    """The account and the model of a lane's topic."""
+    _, account, model, _ = topic.split(".")
+    return account, model
+
+
 BULK_PARTITION: Final = 1_000_000
 """Added to the number of a bulk lane's partition where a record is named: no partition of the jobs topic has it."""
 

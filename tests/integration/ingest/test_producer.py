@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import kafka as kafka_python
+import prometheus_client
 import pytest
 import pytest_asyncio
 from kafka import admin
@@ -45,6 +46,12 @@ async def into(broker: stack_kafka.Kafka) -> AsyncIterator[producer.Producer]:
     await made.stop()
 
 
+def counted() -> float:
+    """Jobs of the model that this process' metrics say were acknowledged."""
+    labels = {"account": "default", "model": "m"}
+    return prometheus_client.REGISTRY.get_sample_value("panini_jobs_accepted_total", labels) or 0.0
+
+
 async def until_taken(into: producer.Producer) -> producer.Place:
     """Send until it is taken; the refusals in between are those of a broker that is away."""
     async with asyncio.timeout(60):
@@ -60,6 +67,13 @@ async def test_an_acknowledged_job_has_its_place(into: producer.Producer) -> Non
     many = await asyncio.gather(*(into.accept(TOPIC, JOB) for _ in range(300)))
     places = {(place.partition, place.offset) for place in [first, *many]}
     assert len(places) < 50  # jobs that came together shared records
+
+
+async def test_every_acknowledged_job_is_counted(into: producer.Producer) -> None:
+    before = counted()
+    record = envelope.join_record([JOB] * 5)
+    await asyncio.gather(*(into.accept(TOPIC, JOB) for _ in range(30)), into.accept_record(TOPIC, record, jobs=5))
+    assert counted() - before == 35
 
 
 @pytest.mark.parametrize("tries", [1, 4])
