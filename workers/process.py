@@ -121,9 +121,13 @@ class LocalChild(asyncio.SubprocessProtocol):
                 os.killpg(self._pid, number)
 
     def _kill_group(self) -> None:
-        """What the runner forked and left in its group goes with it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
+        """What the runner forked and left in its group goes with it.
+
+        One whose start was canceled has no number yet, and group 0 would be our own: its own end is all there is.
+        """
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
 
 
 def _judge(code: int, *, oom: bool, memory: str) -> tuple[jobs.ErrorType, str]:
