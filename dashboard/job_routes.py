@@ -43,31 +43,35 @@ async def model_jobs(visitor: guards.Member, model: str, status: str = "", curso
 
 
 @router.get("/events/jobs")
-async def jobs_events(visitor: guards.Member, model: str = "", status: str = "") -> Response:
-    """What becomes of the rows of a list, and how many newer ones wait."""
-    return live.response(_changes(visitor, model, _status(status)), visitor.site.closing)
+async def jobs_events(visitor: guards.Member, model: str = "", status: str = "", after: str = "") -> Response:
+    """What becomes of the rows of a list whose newest job was created at `after`, and how many newer ones wait."""
+    return live.response(_changes(visitor, model, _status(status), after), visitor.site.closing)
 
 
-async def _changes(visitor: guards.Visitor, model: str, status: str | None) -> AsyncIterator[eventstream.Event]:
-    """Rows change in their place; new ones are counted, and come when they are asked for."""
+async def _changes(
+    visitor: guards.Visitor, model: str, status: str | None, after: str
+) -> AsyncIterator[eventstream.Event]:
+    """Rows change in their place; new ones are counted, and come when they are asked for.
+
+    The first look is held against what the page shows, so that nothing is missed between the page and its stream, or
+    while a stream was lost: each row comes once as it is then.
+    """
     pages = visitor.site.pages
     models = [each for each in await visitor.api.models() if model in ("", each.model)]
-    told: dict[str, str] | None = None
+    told: dict[str, str] = {}
     newer: set[str] = set()
     while True:
         found = await jobviews.listing(visitor.api, models, status=status, limit=WATCHED)
-        rows = {job.id: pages.macro("_rows.html", "job_row", job, not model) for job in found.jobs}
-        states = {job.id: f"{job.status} {job.version}" for job in found.jobs}
-        if told is not None and not found.failure:
-            for job_id, state in states.items():
-                if told.get(job_id, state) != state and job_id not in newer:
-                    yield eventstream.Event(name=f"job-{job_id}", data=rows[job_id])
-            fresh = {job_id for job_id in states if job_id not in told}
-            if fresh:
-                newer |= fresh
-                yield eventstream.Event(name="newer", data=pages.macro("_rows.html", "newer", len(newer), WATCHED))
-        if not found.failure:
-            told = {**(told or {}), **states}
+        counted, first = len(newer), not told
+        for job in found.jobs:
+            state = f"{job.status} {job.version}"
+            if job.id not in told and not (first and job.created_at <= after):
+                newer.add(job.id)
+            elif told.get(job.id) != state and job.id not in newer:
+                yield eventstream.Event(name=f"job-{job.id}", data=pages.macro("_rows.html", "job_row", job, not model))
+            told[job.id] = state
+        if len(newer) > counted:
+            yield eventstream.Event(name="newer", data=pages.macro("_rows.html", "newer", len(newer), WATCHED))
         await asyncio.sleep(visitor.site.config.dashboard_refresh)
 
 

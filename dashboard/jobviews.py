@@ -17,6 +17,11 @@ class Listing(NamedTuple):
     """The cursor of the page behind; none: this is the last, or a list of several models."""
     failure: str = ""
 
+    @property
+    def newest(self) -> str:
+        """When the newest of them was created; empty where there is none."""
+        return self.jobs[0].created_at if self.jobs else ""
+
 
 async def listing(
     api: backend.Backend,

@@ -75,6 +75,27 @@ def test_newer_jobs_wait_to_be_asked_for(
     expect(page.locator(f'[href="/jobs/{fresh.id}"]')).to_be_visible()
 
 
+def test_a_job_that_came_between_the_page_and_its_stream_is_told_too(
+    page: sync_api.Page, served: kit.Served, stack: stacks.Stack, slow: str, job: str
+) -> None:
+    """Catches `after` of dashboard.job_routes._changes taken out: what came before the stream's first look is then
+    never announced."""
+    # Given a page whose stream is only asked for after another job has ended
+    fresh: list[str] = []
+
+    def hold(route: sync_api.Route) -> None:
+        with stack.client() as client:
+            fresh.append(client.submit(slow, 0.0, wait=20).id)
+        route.continue_()
+
+    page.route("**/events/jobs?*", hold, times=1)
+    # When the page is opened
+    page.goto(f"{served.url}/models/{slow}/jobs")
+    # Then that job waits to be asked for
+    page.locator(".newrows").click()
+    expect(page.locator(f'[href="/jobs/{fresh[0]}"]')).to_be_visible()
+
+
 def test_rollback(page: sync_api.Page, served: kit.Served, slow: str) -> None:
     page.goto(f"{served.url}/models/{slow}/versions")
     before, after = ("1", "2") if page.get_by_role("button", name="Go to v2").count() else ("2", "1")
