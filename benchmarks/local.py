@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from benchmarks import servers, stack, subjects, systems, targets, usage
@@ -21,7 +22,9 @@ class Panini(systems.System):
     asynchronous = True
     waits = True
 
-    def __init__(self, folder: pathlib.Path, subject: subjects.Subject) -> None:
+    def __init__(
+        self, folder: pathlib.Path, subject: subjects.Subject, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.subject = subject
         self.home = folder / "home"
         free = ports.several_free(4)
@@ -36,6 +39,7 @@ class Panini(systems.System):
             "PANINI_SCALE_LEAST": "1",
             "PANINI_SCALE_MOST": "1",
             "PYTHONUNBUFFERED": "1",
+            **(settings or {}),
         }
         self._server = servers.Server(
             "up", [sys.executable, "-m", "panini", "up"], folder=folder, environ=self.environ, cwd=folder
