@@ -21,6 +21,10 @@ RECORD_BYTES: Final = 512 << 10
 IN_FLIGHT: Final = 16
 """Records awaiting acknowledgement before more of the body is read."""
 
+BREATH: Final = 25
+"""Lines between two moments in which others have the loop: a chunk of the body is a thousand lines, 20 ms of work,
+and a waiting POST needs the loop several times."""
+
 TOLD: Final = 1000
 """Refused lines that the answer tells of; all are counted."""
 
@@ -69,6 +73,8 @@ class Intake:
         try:
             async for line in lines:
                 await self._line(line)
+                if self.lines % BREATH == 0:
+                    await asyncio.sleep(0)
             await self._flush()
             while self._sending:
                 await asyncio.wait(self._sending)

@@ -1,8 +1,8 @@
 """Which lane's jobs go to the runner next. Pure.
 
 Interactive jobs go first, and bulk fills what they leave: a bulk batch enters the runner only while no interactive job
-waits or runs, so that an interactive job which arrives finds at most one bulk batch before it. Bulk does not starve:
-after `PATIENCE` interactive batches one bulk batch has its turn.
+waits or runs (while one is stored it may), so that an interactive job which arrives finds at most one bulk batch before
+it. Bulk does not starve: after `PATIENCE` interactive batches one bulk batch has its turn.
 """
 
 from enum import StrEnum
@@ -47,7 +47,7 @@ class Turns:
         self._passed += 1
 
     def interactive_ended(self) -> None:
-        """It left the runner."""
+        """It left the runner, or never needed it."""
         self._interactive -= 1
 
     def bulk_may(self, *, waiting: bool) -> bool:

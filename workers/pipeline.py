@@ -153,7 +153,7 @@ class Pipeline:
                 for job in late:
                     job.apart = True  # nor does it wait behind an identical one
                 for version, some in batching.apart(late, self._version_of).items():
-                    self._start(self._batch(lane, version, self._first_of_each(version, some)))
+                    self._start(self._batch(waiting.Way(lane), version, self._first_of_each(version, some)))
 
     async def _dispatch(self, lane: lanes.Lane, queue: waiting.Queue) -> None:
         while True:
@@ -171,9 +171,9 @@ class Pipeline:
                 version_of=self._version_of,
             )
             self._waiting.taken(batch)
-            self._waiting.began(lane)
-            task = self._start(self._batch(lane, version, self._first_of_each(version, batch)))
-            task.add_done_callback(lambda _: self._waiting.ended(lane))
+            way = self._waiting.began(lane)
+            task = self._start(self._batch(way, version, self._first_of_each(version, batch)))
+            task.add_done_callback(functools.partial(self._waiting.ended, way))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
@@ -258,14 +258,16 @@ class Pipeline:
 
     # -- one batch ---------------------------------------------------------------------------------------------
 
-    async def _batch(self, lane: lanes.Lane, version: int, batch: list[jobs.Job]) -> None:
+    async def _batch(self, way: waiting.Way, version: int, batch: list[jobs.Job]) -> None:
         later: list[postponing.Later] = []
         try:
             run = await self._begun(version, batch)
-            together = [claim for claim in run if not claim.got.alone]
-            for number, group in batching.apart(together, lambda claim: claim.got.version).items():
-                later += await self._predict_and_finish(lane, number, group)
-            later += await self._run_alone(lane, [claim for claim in run if claim.got.alone])
+            alone = [claim for claim in run if claim.got.alone]
+            groups = batching.apart((claim for claim in run if not claim.got.alone), lambda claim: claim.got.version)
+            way.visits = len(groups) + len(alone)
+            for number, group in groups.items():
+                later += await self._predict_and_finish(way, number, group)
+            later += await self._run_alone(way, alone)
             for job in batch:
                 if job.canceling is not None:
                     await job.canceling
@@ -284,7 +286,7 @@ class Pipeline:
         known = any(claim.job.given is not None for claim in run)
         return await self._claims.end_given(version, run) if known else run
 
-    async def _run_alone(self, lane: lanes.Lane, suspects: list[claims.Claim]) -> list[postponing.Later]:
+    async def _run_alone(self, way: waiting.Way, suspects: list[claims.Claim]) -> list[postponing.Later]:
         """Run jobs whose earlier start was lost with its worker, one after the other in the whole process.
 
         Their claims are given back until it is their turn: a killer among them takes nobody's start with it.
@@ -300,9 +302,10 @@ class Pipeline:
             )
         for job, got in waiting_for_turn:
             # in this order: an interactive one, which waits for no turn, must not be waited for by a bulk one's turn
-            async with self._waiting.turn(lane), self._suspecting:
+            async with self._waiting.turn(way), self._suspecting:
                 for again in await self._begun(got.version, [job]):
-                    later += await self._predict_and_finish(lanes.Lane.INTERACTIVE, again.got.version, [again])
+                    at_once = waiting.Way(lanes.Lane.INTERACTIVE)
+                    later += await self._predict_and_finish(at_once, again.got.version, [again])
         return later
 
     async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later]) -> None:
@@ -323,12 +326,12 @@ class Pipeline:
             self._waiting.back(again)
 
     async def _predict_and_finish(
-        self, lane: lanes.Lane, version: int, group: list[claims.Claim]
+        self, way: waiting.Way, version: int, group: list[claims.Claim]
     ) -> list[postponing.Later]:
         """Run jobs and store their ends. Returns those that were given back, to be tried again later."""
         started = claims.now_ms()
         began = time.monotonic()
-        async with self._waiting.turn(lane):
+        async with self._waiting.turn(way):
             self._predicting += 1
             try:
                 answers, predict_ms = await predicting.predict(

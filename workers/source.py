@@ -46,6 +46,9 @@ HEARTBEAT: Final = 0.5
 FETCH_WAIT: Final = 0.25
 """Seconds that the broker holds a fetch of idle partitions: one sent before a rebalance holds up the one after it."""
 
+UNREAD: Final = 0.02
+"""Seconds (the library's own: 0.1) without a fetch while some of a broker's lies unread, as bulk without room does."""
+
 STOP: Final = 5.0
 """Seconds that leaving the group, or one commit, may take: the library itself tries for ever where a topic is gone."""
 
@@ -299,6 +302,10 @@ class _InLoop(driver.AIOKafkaConsumerThread):
 
     async def stop(self) -> None:
         await mode.Service.stop(self)
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._consumer._fetcher._prefetch_backoff = UNREAD  # noqa: SLF001  it has no setting
 
     async def on_stop(self) -> None:
         if self._consumer is not None:

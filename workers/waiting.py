@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 from workers import jobs, lanes, tickets
@@ -61,6 +61,30 @@ class _Bound:
             self.open = False
         elif self.count <= self.most // 2:
             self.open = True
+
+
+class Way:
+    """A batch's way from its queue through the runner; an interactive one holds bulk back until it has left that."""
+
+    __slots__ = ("_passed", "lane", "visits")
+
+    def __init__(self, lane: lanes.Lane, passed: Callable[[], None] | None = None) -> None:
+        self.lane = lane
+        self.visits = 1
+        """Of the runner that are to come: more where its jobs turn out to be of several versions."""
+        self._passed = passed
+
+    def visited(self) -> None:
+        """A visit is over."""
+        self.visits -= 1
+        if self.visits == 0:
+            self.over()
+
+    def over(self) -> None:
+        """It needs the runner no more, if it did."""
+        passed, self._passed = self._passed, None
+        if passed is not None:
+            passed()
 
 
 class Waiting:
@@ -165,24 +189,32 @@ class Waiting:
 
     # -- the runner's side -------------------------------------------------------------------------------------
 
-    def began(self, lane: lanes.Lane) -> None:
+    def began(self, lane: lanes.Lane) -> Way:
         """A batch was taken from that lane's queue."""
-        if lane is lanes.Lane.INTERACTIVE:
-            self._turns.interactive_began()
-            self._turn.set()  # it may have been the one after which bulk has its turn
+        if lane is lanes.Lane.BULK:
+            return Way(lane)
+        self._turns.interactive_began()
+        self._turn.set()  # it may have been the one after which bulk has its turn
+        return Way(lane, self._passed)
 
-    def ended(self, lane: lanes.Lane) -> None:
-        """That batch is over."""
-        if lane is lanes.Lane.INTERACTIVE:
-            self._turns.interactive_ended()
-        self.queues[lane].places.release()
+    def ended(self, way: Way, _: "asyncio.Task[None]") -> None:
+        """That batch is over, and with it the task that was its."""
+        way.over()
+        self.queues[way.lane].places.release()
+
+    def _passed(self) -> None:
+        self._turns.interactive_ended()
         self._turn.set()
 
     @contextlib.asynccontextmanager
-    async def turn(self, lane: lanes.Lane) -> AsyncIterator[None]:
+    async def turn(self, way: Way) -> AsyncIterator[None]:
         """Around a batch in the runner: an interactive one enters at once."""
+        lane = way.lane
         if lane is lanes.Lane.INTERACTIVE:
-            yield
+            try:
+                yield
+            finally:
+                way.visited()
             return
         while not self._turns.bulk_may(waiting=bool(self.queues[lanes.Lane.INTERACTIVE].jobs)):
             self._turn.clear()

@@ -8,6 +8,7 @@ import aiokafka.errors
 import aiokafka.structs
 import faust
 import pytest
+from aiokafka.consumer import fetcher
 from faust.transport.consumer import Consumer
 from faust.types import TP
 
@@ -94,6 +95,10 @@ async def test_what_is_not_ours_any_more_need_not_be_given_back() -> None:
     bench.lost = True
     await bench.run()
     assert bench.sought == []
+
+
+def test_the_library_waits_for_what_lies_unread_by_the_name_that_we_set() -> None:
+    assert "_prefetch_backoff" in fetcher.Fetcher.__init__.__code__.co_names
 
 
 def test_another_faust_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,29 @@ async def test_bulk_does_not_starve_behind_interactive_jobs() -> None:
         assert inputs(fleet).index(1000) <= 2 * lanes.PATIENCE + 2
 
 
+async def test_bulk_has_the_runner_while_an_interactive_job_is_stored() -> None:
+    # Given a runner that bulk leaves to an interactive job, and a store that is slow to take its end
+    fleet = kit.Fleet(most=2)
+    async with kit.Bench(fleet) as bench:
+        let_go = asyncio.Event()
+        finish = bench.store.finish
+
+        async def slow(*arguments: Any, **words: Any) -> Any:
+            if inputs(fleet) == [99]:
+                await let_go.wait()
+            return await finish(*arguments, **words)
+
+        bench.store.finish = slow  # type: ignore[method-assign]
+        bench.pipeline.receive(kit.several(99))
+        await bench.until(lambda: fleet.calls)
+        # When bulk comes
+        bench.pipeline.receive(bulk(1, 2))
+        # Then it runs, before that end is stored
+        await bench.until(lambda: inputs(fleet) == [99, 1, 2])
+        let_go.set()
+        await bench.until(lambda: len(bench.finished) == 3)
+
+
 async def test_each_lane_is_bounded_by_itself() -> None:
     fleet = kit.Fleet(most=1)
     turn = asyncio.Semaphore(0)
