@@ -305,7 +305,7 @@ class _InLoop(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._consumer._fetcher._prefetch_backoff = UNREAD  # noqa: SLF001  it has no setting
+        self._ensure_consumer()._fetcher._prefetch_backoff = UNREAD  # noqa: SLF001  it has no setting
 
     async def on_stop(self) -> None:
         if self._consumer is not None:
