@@ -1,0 +1,124 @@
+"""What was measured, as tables of docs/how-a-job-travels.md."""
+
+import dataclasses
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from benchmarks import tables
+from benchmarks.travel import meter, steps, whole
+
+ROLES: Final = ("api", "kafka", "worker", "valkey", "runner")
+COMMIT: Final = 1.0
+"""Seconds between two commits of a worker."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Found:
+    """All of one run."""
+
+    way: steps.Way
+    many: whole.Whole
+    one: whole.Whole
+    lone: whole.Lone
+    idle: Mapping[str, float]
+    """Cores that each process takes while there is nothing to do."""
+
+
+def parts(found: Found) -> dict[str, str]:
+    """Each table, by its marker in the page."""
+    return {"cpu": _cpu(found), "whole": _whole(found), "time": _time(found)}
+
+
+def told(name: str, one: whole.Whole) -> str:
+    """A run of load in one line."""
+    cost = ", ".join(f"{role} {micros:.0f}" for role, micros in one.outcome.cpu_per_job().items())
+    return (
+        f"{name}: {one.outcome.rate:,.0f} jobs/s, p50 {1000 * one.outcome.quantile(0.5):.1f} ms, {one.batch:.1f} jobs a"
+        f" batch, {one.record:.1f} a record; CPU µs a job: {cost}; others used {one.outcome.elsewhere:.2f} cores"
+    )
+
+
+def _cpu(found: Found) -> str:
+    way = found.way
+    head = ("", "step", "paid by", *(_company(size) for size in way.sizes))
+    rows: list[Sequence[object]] = []
+    for number, step in enumerate(way.steps, 1):
+        rows += _rows(way, step, f"{number}", step.name)
+    totals = (f"**{sum(_sums(way.steps, size).values()):,.0f}**" for size in way.sizes)
+    rows.append(("", "**all of it**", "", *totals))
+    for step in way.reading:
+        rows += _rows(way, step, "", f"instead of being woken: {step.name}")
+    return (
+        f"{_said()} CPU µs a job.\n\n{tables.table(head, rows)}\n\n"
+        f"A commit of offsets costs the worker {way.commit['worker']:,.0f} and the broker {way.commit['kafka']:,.0f} µs,"
+        " once a second a worker, however many jobs it covers."
+    )
+
+
+def _rows(way: steps.Way, step: meter.Step, number: str, name: str) -> list[Sequence[object]]:
+    """A line for each process that pays."""
+    rows: list[Sequence[object]] = []
+    for role in step.costs[way.sizes[0]]:
+        costs = (tables.number(step.costs[size][role]) for size in way.sizes)
+        rows.append((number, name, role, *costs))
+        number = name = ""
+    return rows
+
+
+def _whole(found: Found) -> str:
+    head = ("CPU µs a job", "its steps", "what runs anyway", "a whole job", "not explained")
+    texts = []
+    for name, one, size in (
+        ("One user", found.one, found.way.sizes[0]), ("64 users", found.many, found.way.sizes[1])
+    ):  # fmt: skip
+        compared = _compared(found, one, size)
+        rows = [(role, *map(tables.number, compared[role])) for role in (*ROLES, "all")]
+        texts.append(f"{told(name, one)}. The steps: {_company(size)}.\n\n{tables.table(head, rows)}")
+    return "\n\n".join(texts)
+
+
+def _compared(found: Found, one: whole.Whole, size: int) -> dict[str, tuple[float, ...]]:
+    """By process: its steps, what it takes anyway meanwhile, what a whole job cost, and what that leaves."""
+    sums, paid = _sums(found.way.steps, size), one.outcome.cpu_per_job()
+    rows: dict[str, tuple[float, ...]] = {}
+    for role in ROLES:
+        own = sums.get(role, 0.0) + found.way.commit.get(role, 0.0) / (COMMIT * one.outcome.rate)
+        anyway = 1e6 * found.idle.get(role, 0.0) / one.outcome.rate
+        rows[role] = (own, anyway, paid[role], paid[role] - own - anyway)
+    rows["all"] = tuple(sum(column) for column in zip(*rows.values(), strict=True))
+    return rows
+
+
+def _time(found: Found) -> str:
+    lone = found.lone
+    rows: list[Sequence[object]] = [(name, f"{ms:.2f}") for name, ms in lone.spans.items()]
+    rows.append(("**sent → answered**", f"**{lone.whole:.2f}**"))
+    waits = ", ".join(f"{step.name} {step.alone_ms:.2f}" for step in found.way.steps if step.alone_ms)
+    return (
+        f"{tables.table(('one waiting POST on an idle stack', 'ms'), rows)}\n\n"
+        f"A POST that does not wait has its 202 after {lone.accepted:.2f} ms (median). What a job alone waits "
+        f"for takes by itself, in ms: {waits}."
+    )
+
+
+def _sums(way: Iterable[meter.Step], size: int) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for step in way:
+        for payer, micros in step.costs[size].items():
+            role = payer.partition(",")[0]
+            sums[role] = sums.get(role, 0.0) + micros
+    return sums
+
+
+def _company(size: int) -> str:
+    return "alone" if size == 1 else f"{size} at once"
+
+
+def _said() -> str:
+    return (
+        f"`python -m benchmarks.travel`, {time.strftime('%Y-%m-%d', time.gmtime())}: {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {platform.system()}."
+    )
