@@ -17,7 +17,9 @@ from panini.stack import ports
 from results import answers, caching, keys, link, records, store, views, waiting
 
 ROOT: Final = pathlib.Path(__file__).resolve().parents[2]
-SPELL: Final = load.Spell(warm=0.5, measured=2.0)
+COMPANY: Final = load.Spell(warm=0.5, measured=2.0)
+ALONE: Final = load.Spell(warm=0.5, measured=6.0)
+"""Longer, since /proc counts CPU in hundredths of a second."""
 
 
 async def requests(at: place.Place, sizes: Sequence[int]) -> tuple[meter.Step, meter.Step]:
@@ -39,8 +41,9 @@ async def requests(at: place.Place, sizes: Sequence[int]) -> tuple[meter.Step, m
             roles = [usage.Role(name="api", roots=(server.pid,))]
             found: tuple[dict[int, meter.Costs], dict[int, meter.Costs]] = {}, {}
             for size in sizes:
+                spell = ALONE if size == 1 else COMPANY
                 for costs, act in zip(found, _acts(size), strict=True):
-                    outcome = await load.closed(size, act, target, at.items, roles=roles, spell=SPELL)
+                    outcome = await load.closed(size, act, target, at.items, roles=roles, spell=spell)
                     costs[size] = {"api": outcome.cpu_per_job()["api"]}
         finally:
             server.stop()

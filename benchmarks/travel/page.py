@@ -53,8 +53,8 @@ def _cpu(found: Found) -> str:
         rows += _rows(way, step, "", f"instead of being woken: {step.name}")
     return (
         f"{_said()} CPU µs a job.\n\n{tables.table(head, rows)}\n\n"
-        f"A commit of offsets costs the worker {way.commit['worker']:,.0f} and the broker {way.commit['kafka']:,.0f} µs,"
-        " once a second a worker, however many jobs it covers."
+        f"A commit of offsets costs the worker {way.commit['worker']:,.0f} and the broker"
+        f" {way.commit['kafka']:,.0f} µs, once a second a worker, however many jobs it covers."
     )
 
 
