@@ -1,8 +1,7 @@
 """One connection to Redis that all calls of a process share, and the wire below it.
 
 Calls made in one tick of the event loop travel together; nothing is checked out of a pool. So a call costs 40 µs of CPU
-where redis-py's client costs 100 (benchmarks/store.py): it matters at one job a batch. redis-py still reads the URL,
-and hiredis packs and parses.
+where redis-py's client costs 100 (benchmarks/store.py): it matters at one job a batch. hiredis packs and parses.
 
 Whatever is called must be repeatable: a call is sent again when its connection was lost under it.
 """
@@ -14,9 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import hiredis
-from redis.asyncio import connection as redis_connection
 
-from results import errors, settings
+from results import errors, settings, urls
 from wire import settings as wire_settings
 
 Argument = str | bytes | int | float
@@ -210,20 +208,19 @@ async def dial(
     connections: wire_settings.Connections, timeout: float, on_push: Callable[[Any], None] | None = None
 ) -> Wire:
     """Connect and log in. Raises OSError, or StoreUnavailable where the server refuses."""
-    url = redis_connection.parse_url(connections.redis)
+    place = urls.parse(connections.redis)
     loop = asyncio.get_running_loop()
-    password = connections.redis_password.get_secret_value() if connections.redis_password else url.get("password")
-    if "path" in url:
-        _, wire = await loop.create_unix_connection(lambda: Wire(timeout, on_push=on_push), url["path"])
+    password = connections.redis_password.get_secret_value() if connections.redis_password else place.password
+    if place.path is not None:
+        _, wire = await loop.create_unix_connection(lambda: Wire(timeout, on_push=on_push), place.path)
     else:
-        tls = ssl.create_default_context() if connections.redis.startswith("rediss:") else None
-        host, port = url.get("host", "localhost"), url.get("port", 6379)
-        _, wire = await loop.create_connection(lambda: Wire(timeout, on_push=on_push), host, port, ssl=tls)
+        tls = ssl.create_default_context() if place.tls else None
+        _, wire = await loop.create_connection(lambda: Wire(timeout, on_push=on_push), place.host, place.port, ssl=tls)
     greetings: list[tuple[Argument, ...]] = []
     if password:
-        greetings.append(("AUTH", url.get("username") or "default", password))
-    if url.get("db"):
-        greetings.append(("SELECT", url["db"]))
+        greetings.append(("AUTH", place.username or "default", password))
+    if place.db:
+        greetings.append(("SELECT", place.db))
     try:
         answers = await asyncio.gather(*[wire.send(*greeting) for greeting in greetings])
     except BaseException:

@@ -1,6 +1,7 @@
 """The embedded Valkey: a real server that keeps what it acknowledged, data in its folder of the home."""
 
 import asyncio
+import contextlib
 import importlib.util
 import platform
 import shutil
@@ -8,10 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import redis.asyncio
-import redis.exceptions
+import pydantic
 
 from panini.stack import errors, home, pidfile, ports, process, ready, settings
+from results import errors as results_errors
+from results import link
+from wire import settings as wire_settings
 
 NAME = "valkey"
 POLL = 0.02  # seconds between questions whether it is ready
@@ -81,16 +84,13 @@ class Valkey:
             await self._child.stop(self.options.stop_timeout)
 
     async def _answers(self, pid: int) -> None:
-        # retry=None: redis-py else tries ten times by itself, and a wrong password shows after seconds
-        async with redis.asyncio.Redis.from_url(self.url_with_password, retry=None, socket_timeout=2) as client:
+        where = wire_settings.Connections(redis=self.url, redis_password=pydantic.SecretStr(self.password))
+        async with contextlib.aclosing(link.Link(where)) as over:
             while True:
-                try:
-                    information = await client.info("server")
-                    if information["process_id"] == pid:
-                        await client.ping()  # refused while the log is loaded
+                with contextlib.suppress(results_errors.ResultsError):
+                    if b"process_id:%d\r\n" % pid in await over.call("INFO", "server"):
+                        await over.call("PING")  # refused while the log is loaded
                         return
-                except redis.exceptions.RedisError:
-                    pass
                 await asyncio.sleep(POLL)
 
 
