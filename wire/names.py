@@ -41,6 +41,12 @@ def model_of(topic: str) -> tuple[str, str]:
     return account, model
 
 
+def parts(topic: str) -> tuple[str, str, str] | None:
+    """The account, the model and the kind (`jobs`, `bulk`, `later`, `history`) of a topic; none: it is not ours."""
+    found = topic.split(".", 4)
+    return (found[1], found[2], found[3]) if found[0] == "panini" and len(found) > 3 else None
+
+
 BULK_PARTITION: Final = 1_000_000
 """Added to the number of a bulk lane's partition where a record is named: no partition of the jobs topic has it."""
 

@@ -150,3 +150,64 @@ async def test_no_answer_is_told_as_such(kafka: stack_kafka.Kafka, given: dict[s
     with pytest.raises(errors.LagUnknown, match="did not tell the lag"):
         await asked.of([model])
     await asked.close()
+
+
+async def test_a_model_at_rest_is_seen_to_wake_and_to_rest_again(
+    kafka: stack_kafka.Kafka, client: Any, asked: lag.Lag, model: lag.Model
+) -> None:
+    # Given a model whose records are all finished, as was seen
+    topic = names.jobs_topic(*model)
+    make(client, topic)
+    produce(kafka, topic, 4)
+    commit(client, model, topic, 0, 4)
+    rest = lag.Backlog(finished=4, partitions=2)
+    assert (await asked.of([model]))[model] == rest
+    assert (await asked.of([model]))[model] == rest
+    # When there is more, it is seen at once, and so is its end
+    produce(kafka, topic, 1)
+    assert (await asked.of([model]))[model] == lag.Backlog(records=1, finished=4, partitions=2)
+    commit(client, model, topic, 0, 5)
+    assert (await asked.of([model]))[model] == lag.Backlog(finished=5, partitions=2)
+
+
+async def test_offsets_that_were_set_back_by_hand_are_seen_at_the_next_review(
+    kafka: stack_kafka.Kafka, client: Any, asked: lag.Lag, model: lag.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = names.jobs_topic(*model)
+    make(client, topic)
+    produce(kafka, topic, 4)
+    commit(client, model, topic, 0, 4)
+    assert (await asked.of([model]))[model].records == 0
+    commit(client, model, topic, 0, 1)
+    monkeypatch.setattr(lag, "REVIEW", 0.0)
+    assert (await asked.of([model]))[model].records == 3
+
+
+async def test_a_topic_that_was_made_after_the_last_look_is_found(
+    kafka: stack_kafka.Kafka, client: Any, asked: lag.Lag, model: lag.Model
+) -> None:
+    assert (await asked.of([model]))[model] == lag.Backlog()
+    make(client, names.jobs_topic(*model))
+    produce(kafka, names.jobs_topic(*model), 2)
+    assert (await asked.of([model]))[model].records == 2
+
+
+async def test_a_model_that_was_removed_and_made_again_begins_anew(
+    kafka: stack_kafka.Kafka, client: Any, asked: lag.Lag, model: lag.Model
+) -> None:
+    # Given one that had finished two records, as was seen
+    topic = names.jobs_topic(*model)
+    make(client, topic)
+    produce(kafka, topic, 2)
+    commit(client, model, topic, 0, 2)
+    assert (await asked.of([model]))[model].records == 0
+    # When it is removed, with its group, and made again
+    client.delete_topics([topic])
+    client.delete_groups([names.group(*model)])
+    while topic in client.list_topics():
+        pass  # the broker answers before it is gone
+    assert (await asked.of([model]))[model] == lag.Backlog()
+    make(client, topic)
+    produce(kafka, topic, 2)
+    # Then its records wait
+    assert (await asked.of([model]))[model].records == 2

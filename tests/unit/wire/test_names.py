@@ -53,3 +53,15 @@ def test_a_derived_id_is_a_place_in_kafka() -> None:
     made = names.derived_job_id("AbC-d_0123456789ABCDEF", 3, 10**12, 9_999)
     assert made == "k-AbC-d_0123456789ABCDEF-3-1000000000000-9999"
     assert names.is_job_id(made)
+
+
+def test_a_topic_tells_whose_it_is_and_of_what_kind() -> None:
+    for topic, kind in (
+        (names.jobs_topic("acme", "iris"), "jobs"),
+        (names.bulk_topic("acme", "iris"), "bulk"),
+        (names.later_topic("acme", "iris", "10s"), "later"),
+        (names.history_topic("acme", "iris"), "history"),
+    ):
+        assert names.parts(topic) == ("acme", "iris", kind)
+    assert names.parts("__consumer_offsets") is None
+    assert names.parts("other.acme.iris.jobs") is None
