@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 Start = Callable[[], Awaitable[process.Child]]
 """Starts the process anew. Raises StackError where it cannot."""
 
+Clear = Callable[[list[specs.Model], list[specs.Model]], list[str]]
+"""Given all models there are, and those just removed: deletes what these left; its names. Blocks. Raises OSError."""
+
 WATCH = 20.0
 """Seconds one question to the registry waits for a change."""
 
@@ -81,6 +84,7 @@ class Crew:
         *,
         options: scaling_settings.ScalingSettings,
         grace: float,
+        clear: Clear | None = None,
     ) -> None:
         self._registry = registry
         self._backlogs = backlogs
@@ -94,6 +98,10 @@ class Crew:
         self._changed = asyncio.Event()
         self._leaving: set[asyncio.Task[None]] = set()
         """The workers of removed models, which end what they run while everything else goes on."""
+        self._clear = clear
+        self._clearing: set[asyncio.Task[None]] = set()
+        self._known: dict[int, specs.Model] | None = None
+        """The registry's models, by their uids."""
 
     async def run(self) -> None:
         """Follow for ever; cancel to stop, then `end`."""
@@ -102,7 +110,7 @@ class Crew:
     async def end(self) -> None:
         """Let every worker finish what it runs, and stop it."""
         squads, self._squads = self._squads, {}
-        await asyncio.gather(*(squad.end() for squad in squads.values()), *self._leaving)
+        await asyncio.gather(*(squad.end() for squad in squads.values()), *self._leaving, *self._clearing)
         await self._backlogs.close()
         await self._registry.close()
 
@@ -118,6 +126,23 @@ class Crew:
             if found is not None:
                 etag, self.seen = found.etag, True
                 self._follow({(one.account, one.model): one for one in found.models if wants_worker(one)})
+                self._tidy({one.model_uid: one for one in found.models})
+
+    def _tidy(self, models: dict[int, specs.Model]) -> None:
+        """Have cleared away what removed models left: those of now, and at the first look those of before."""
+        before, self._known = self._known, models
+        removed = [one for uid, one in (before or {}).items() if uid not in models]
+        if self._clear is not None and (removed or before is None):
+            _run(self._cleared(self._clear, removed, list(self._leaving)), self._clearing)
+
+    async def _cleared(self, clear: Clear, removed: list[specs.Model], leaving: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*leaving)
+        try:
+            gone = await asyncio.to_thread(clear, [*(self._known or {}).values()], removed)
+            if gone:
+                log.info("deleted what removed models left: %s", ", ".join(gone))
+        except OSError as error:
+            log.warning("what removed models left is not all deleted, the next start will: %s", error)
 
     async def _watch_backlogs(self) -> None:
         while True:

@@ -20,7 +20,7 @@ import httpx
 import pydantic
 
 from dashboard import sessions
-from panini import crew, hello, logs
+from panini import crew, hello, logs, tidying
 from panini.stack import errors, home, kafka, pidfile, ports, process, secrets, valkey
 from panini.stack import settings as stack_settings
 from registry import client
@@ -104,6 +104,7 @@ class Stack:
             self._worker_spec,
             options=scaling_settings.ScalingSettings.load(),
             grace=worker_settings.Settings.load().worker_drain + crew.LEAVE,
+            clear=functools.partial(tidying.clear, self.place),
         )
         following = asyncio.create_task(self._crew.run())
         try:

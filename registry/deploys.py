@@ -5,7 +5,7 @@ import pathlib
 
 from sqlalchemy.orm import Session
 
-from registry import checks, errors, models, tables, versions
+from registry import checks, errors, models, removals, tables, versions
 from wire import specs
 
 
@@ -36,6 +36,8 @@ class Known:
     """What the database says before an upload is stored."""
 
     exists: bool
+    leaving: bool = False
+    """A model of that name was removed and is not yet gone."""
     unchanged: Deployed | None = None
 
 
@@ -43,7 +45,9 @@ def look(session: Session, upload: Upload) -> Known:
     """Whether the model exists, and whether the upload is what will be live anyhow."""
     model = models.find(session, account=upload.account, model=upload.model)
     if model is None:
-        return Known(exists=False)
+        return Known(
+            exists=False, leaving=removals.find(session, account=upload.account, model=upload.model) is not None
+        )
     current = versions.next_live(model)
     if current is not None and current.digest == upload.digest:
         return Known(exists=True, unchanged=Deployed(model=show(model), version=current, unchanged=True))

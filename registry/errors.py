@@ -79,6 +79,10 @@ class Conflict(RegistryError):
     """That does not fit the present state."""
 
 
+class NameTaken(Conflict):
+    """A model of that name was removed a moment ago and is not yet gone; try again in some seconds."""
+
+
 class VersionNotReady(Conflict):
     """Only a version that passed its check can go live."""
 
@@ -93,6 +97,10 @@ class NoEncryptionKey(RegistryError):
 
 class WrongEncryptionKey(RegistryError):
     """The model's variables were encrypted with another PANINI_ENCRYPTION_KEY; set that one, or set them anew."""
+
+
+class ResultsUnavailable(RegistryError):
+    """The store of results does not answer, so what it keeps of a removed model's jobs stays for the moment."""
 
 
 class DatabaseUnavailable(RegistryError):

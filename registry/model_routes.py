@@ -143,7 +143,10 @@ async def get_model(request: Request, model: str, caller: Caller) -> replies.Mod
     tags=["models"],
 )
 async def remove_model(request: Request, model: str, caller: Caller) -> None:
-    """Its versions, logs, variables and topics go, with the jobs that wait in them."""
+    """Its versions, logs, variables and topics go, with the jobs that wait in them and all results.
+
+    That takes some seconds in the background; a deploy under its name waits for it.
+    """
     registry: service.Registry = request.app.state.registry
     await registry.remove(caller.account, model)
     await _tell(request)

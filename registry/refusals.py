@@ -32,7 +32,12 @@ STATUSES: dict[type[errors.RegistryError], tuple[int, str]] = {
 }
 """Looked up along an error's bases, the nearest first."""
 
-RETRY_AFTER = {errors.KafkaUnavailable: 2, errors.DatabaseUnavailable: 2, errors.RegistryUnavailable: 2}
+RETRY_AFTER = {
+    errors.KafkaUnavailable: 2,
+    errors.DatabaseUnavailable: 2,
+    errors.RegistryUnavailable: 2,
+    errors.NameTaken: 5,
+}
 """Seconds after which another try may do."""
 
 

@@ -21,6 +21,7 @@ from registry import (
     keys,
     logs,
     models,
+    removals,
     settings,
     snapshots,
     staging,
@@ -32,6 +33,9 @@ from registry import (
 from wire import names, specs
 
 T = TypeVar("T")
+
+NAME_WAIT = 20.0
+"""Seconds that a deploy waits for the name of a model that was removed a moment ago."""
 
 Rule = Callable[[tables.Model], None]
 """Changes a model's row, or raises."""
@@ -54,6 +58,7 @@ class Registry:
         self._reading = asyncio.Lock()  # one change wakes every worker, and is read once
         self._snapshot: tuple[int, specs.Snapshot] | None = None
         self._models: tuple[int, snapshots.Models] | None = None
+        self._purged = 0
 
     async def start(self) -> None:
         """Open the database, bring it up to date, and clear away what a crash left.
@@ -145,16 +150,33 @@ class Registry:
 
     async def _deploy(self, upload: deploys.Upload) -> deploys.Deployed:
         while True:
-            known = await self._database.run(deploys.look, upload)
+            purged = self._purged
+            known = await self._name_free(upload)
             uuid = None if known.exists else await self._topics.ensure(upload.account, upload.model)
             async with self._storing:
                 known = await self._database.run(deploys.look, upload)
                 if known.unchanged is not None:
                     return known.unchanged
-                if uuid is None and not known.exists:
+                if not known.exists and (uuid is None or known.leaving or self._purged != purged):
                     continue  # removed meanwhile: it needs a new topic
                 await asyncio.to_thread(self.store.adopt, upload.places)
                 return await self._change(deploys.insert, upload, uuid)
+
+    async def _name_free(self, upload: deploys.Upload) -> deploys.Known:
+        """What is known of the upload's model, once no removed one has its name any more. Raises NameTaken."""
+        until = asyncio.get_running_loop().time() + NAME_WAIT
+        while True:
+            seen = self.changes.number
+            known = await self._database.run(deploys.look, upload)
+            if not known.leaving:
+                return known
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0 or self.changes.released:
+                raise errors.NameTaken(
+                    f"a model {upload.model!r} was removed and is not yet gone, as its workers end what they run; "
+                    "deploy again in a moment, or under another name"
+                )
+            await self.changes.wait(seen, left)
 
     async def passed(
         self, account: str, model: str, number: int, verdict: specs.Verdict | None = None
@@ -219,19 +241,29 @@ class Registry:
         return await log.append(text)
 
     async def remove(self, account: str, model: str) -> None:
-        """Remove a model, its topics, versions and logs. Raises UnknownModel, KafkaUnavailable, KafkaRefused."""
-        shown = await self.model(account, model)
-        await self._topics.remove(account, model)
+        """Remove a model with its versions; `purging` clears away all else, and then its name is free again.
 
-        def work(session: Session) -> None:
-            row = models.find(session, account=account, model=model)
-            if row is not None:
-                session.delete(row)
+        Raises:
+            UnknownModel, DatabaseUnavailable.
+        """
+
+        def work(session: Session) -> set[str]:
+            row = models.get(session, account=account, model=model)
+            blobs = {file.sha256 for version in row.versions for file in version.files}
+            removals.begin(session, row)
+            return blobs
 
         async with self._storing:
-            await self._change(work)
-            await self._sweep({file.sha256 for version in shown.versions for file in version.files})
-        await self.logs.remove(shown.uid)
+            await self._sweep(await self._change(work))
+
+    async def removals(self) -> list[tables.Removal]:
+        """Models that were removed and are not yet gone. Raises DatabaseUnavailable."""
+        return await self._database.run(removals.every)
+
+    async def purged(self, model_uid: int) -> None:
+        """Nothing of a removed model is left. Raises DatabaseUnavailable."""
+        self._purged += 1
+        await self._change(removals.end, model_uid)
 
     async def environ_names(self, account: str, model: str) -> list[str]:
         """The names of a model's variables. Raises UnknownModel, WrongEncryptionKey."""

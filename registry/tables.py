@@ -69,6 +69,17 @@ class Model(Base):
     )
 
 
+class Removal(Base):
+    """A model that was removed, until nothing of it is left: so long its name is not free."""
+
+    __tablename__ = "removals"
+    __table_args__ = (UniqueConstraint("account", "name"),)
+    model_uid: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    account: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(40))
+    removed_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class Version(Base):
     """One upload of a model."""
 

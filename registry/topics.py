@@ -30,8 +30,14 @@ class Topics(Protocol):
         """
         ...
 
-    async def remove(self, account: str, model: str) -> None:
-        """Remove every topic of the model. Raises KafkaUnavailable, KafkaRefused."""
+    async def remove(self, account: str, model: str, *, members_too: bool = False) -> bool:
+        """Remove every topic of the model, and its consumer group.
+
+        False: a worker is still in the group, and nothing was removed; with `members_too` the topics were.
+
+        Raises:
+            KafkaUnavailable, KafkaRefused: it can be tried again.
+        """
         ...
 
 
@@ -60,9 +66,10 @@ class KafkaTopics:
         lanes = [names.jobs_topic(account, model), names.bulk_topic(account, model)]
         return await asyncio.to_thread(self._ensure, lanes)
 
-    async def remove(self, account: str, model: str) -> None:
+    async def remove(self, account: str, model: str, *, members_too: bool = False) -> bool:
         """See `Topics.remove`."""
-        await asyncio.to_thread(self._remove, names.jobs_topic(account, model).removesuffix("jobs"))
+        prefix = names.jobs_topic(account, model).removesuffix("jobs")
+        return await asyncio.to_thread(self._remove, prefix, names.group(account, model), members_too=members_too)
 
     def _ensure(self, topics: list[str]) -> str:
         with self._client() as client:
@@ -76,12 +83,16 @@ class KafkaTopics:
             client.wait_for_topics(topics, timeout_ms=self._timeout_ms)
             return kafka_form(client.describe_topics(topics[:1])[0]["topic_id"])
 
-    def _remove(self, prefix: str) -> None:
+    def _remove(self, prefix: str, group: str, *, members_too: bool) -> bool:
         with self._client() as client:
+            empty = not client.describe_groups([group])[group]["members"]
+            if not empty and not members_too:
+                return False
             mine = [topic for topic in client.list_topics() if topic.startswith(prefix)]
             if mine:
                 with contextlib.suppress(kafka.errors.UnknownTopicOrPartitionError):
                     client.delete_topics(mine, timeout_ms=self._timeout_ms)
+            return empty and _delete_group(client, group)
 
     def _knock(self) -> None:
         """See first whether any broker listens: at once, where kafka-python asks on until its time is over."""
@@ -119,6 +130,12 @@ class KafkaTopics:
                 f"Kafka refused the topic ({type(error).__name__}: {error}); mend the PANINI_TOPIC_… settings or the "
                 "rights of Panini's Kafka user"
             ) from error
+
+
+def _delete_group(client: Any, group: str) -> bool:
+    """Whether it is gone: not where a member came meanwhile, or its coordinator is not there just now."""
+    (told,) = client.delete_groups([group]).values()  # "OK", or the name of an error
+    return told in {"OK", kafka.errors.GroupIdNotFoundError.__name__}
 
 
 def _reachable(server: str, timeout: float) -> OSError | None:

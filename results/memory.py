@@ -215,6 +215,16 @@ class Store:
                 removed += 1
         return protocol.Shrunk(len(old), removed)
 
+    async def purge(self, account: str, model: str) -> int:
+        """See protocol.Store."""
+        gone = [key for key in self._values if key[:2] == (account, model)]
+        for key in gone:
+            del self._values[key]
+            self._queue.discard(key)
+            self._waits.pop(key, None)
+        self._places = {key: ids for key, ids in self._places.items() if key[:2] != (account, model)}
+        return len(gone)
+
     def put(self, key: _Key, record: records.Record, *, now_ms: int, ttl_ms: int) -> bool:
         """Write a record where there is none. False: there is."""
         self._pass(now_ms)

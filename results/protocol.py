@@ -294,3 +294,7 @@ class Store(Protocol):
     ) -> Shrunk:
         """One step of freeing the memory of results past their time, oldest first, after `skip` of the index."""
         ...
+
+    async def purge(self, account: str, model: str) -> int:
+        """Drop everything of a model that was removed; how many keys. Only when nobody works on its jobs any more."""
+        ...

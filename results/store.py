@@ -250,6 +250,21 @@ class Store:
         seen, removed = await self._scripts.run("shrink", names, arguments)
         return protocol.Shrunk(seen, removed)
 
+    async def purge(self, account: str, model: str) -> int:
+        """See protocol.Store. The whole of Redis is looked through, in steps of a millisecond."""
+        removed, cursor = 0, 0
+        while True:
+            place, found = await self._link.call(
+                "SCAN", cursor, "MATCH", f"{keys.tag(account, model)}:*", "COUNT", BATCH
+            )
+            if found:
+                removed += await self._link.call("UNLINK", *found)
+            cursor = int(place)
+            if not cursor:
+                break
+        await self._link.call("ZREM", keys.SWEEP_DUE, f"{account}:{model}")
+        return removed
+
     async def _take_in(
         self,
         account: str,

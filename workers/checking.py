@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import time
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -14,7 +15,8 @@ import registry.errors
 from wire import specs
 from workers import building, errors, folders, host, runner_settings
 
-_OWNER = "check.check"
+OWNER: Final = "check.check"
+"""Stands for account and model where a folder is checked: no worker has it."""
 
 
 async def check(
@@ -35,7 +37,7 @@ async def check(
         await asyncio.to_thread(shutil.copyfile, places[sha256], target)
 
     settings = settings or runner_settings.RunnerSettings()
-    own = folders.Folders(home=home, owner=_OWNER)
+    own = folders.Folders(home=home, owner=OWNER)
     try:
         await building.build(
             version, fetch_blob=fetch, home=own, log=log, environ=environ or {},

@@ -249,6 +249,8 @@ class Worker:
         found = await self._registry.model(self.account, self.name, self._etag, wait=wait)
         if found is None:
             return False
+        if self._spec is not None and found.model.model_uid != self._spec.model_uid:
+            raise registry_errors.UnknownModel(f"{self.name!r} is another model now")  # made again under its name
         self._etag, self._spec = found.etag, found.model
         return True
 

@@ -73,7 +73,7 @@ def logs(model: str, version: int | None, *, follow: bool, as_json: bool) -> Non
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @show.json_option
 def remove(model: str, *, yes: bool, as_json: bool) -> None:
-    """Remove MODEL with its versions and its topics. Jobs that wait are lost."""
+    """Remove MODEL with its versions, topics and results. Jobs that wait are lost."""
     if not yes:
         if not sys.stdin.isatty():
             raise errors.WrongUse(f"removing {model} loses its versions and waiting jobs; say so with --yes")

@@ -21,7 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "versions": ("models", "List a model's versions."),
     "rollback": ("models", "Make an earlier version the live one."),
     "logs": ("models", "Show a model's log, or follow it."),
-    "remove": ("models", "Remove a model, its versions and its topics."),
+    "remove": ("models", "Remove a model, its versions, topics and results."),
     "submit": ("jobs", "Submit a job."),
     "job": ("jobs", "Show a job, or wait for its end."),
     "cancel": ("jobs", "Cancel a job."),

@@ -209,7 +209,7 @@ class AsyncClient:
         return await self._run(calls.rollback(self._options, model, version))
 
     async def remove(self, model: str) -> None:
-        """Remove a model with its versions and its topics."""
+        """Remove a model with its versions, topics and results."""
         await self._run(calls.remove(self._options, model))
 
     async def log(self, model: str, version: int | None = None) -> list[records.Line]:

@@ -159,7 +159,7 @@ def rollback(options: Options, name: str, number: int) -> exchange.Flow[dict[str
 
 
 def remove(options: Options, name: str) -> exchange.Flow[None]:
-    """Remove a model, its versions and its topics."""
+    """Remove a model, its versions, topics and results."""
     request = exchange.Request(method="DELETE", path=exchange.path("models", name))
     yield from exchange.send(request, options.retries)
 

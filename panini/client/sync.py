@@ -205,7 +205,7 @@ class Client:
         return self._run(calls.rollback(self._options, model, version))
 
     def remove(self, model: str) -> None:
-        """Remove a model with its versions and its topics."""
+        """Remove a model with its versions, topics and results."""
         self._run(calls.remove(self._options, model))
 
     def log(self, model: str, version: int | None = None) -> list[records.Line]:

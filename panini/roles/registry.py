@@ -8,7 +8,9 @@ import registry.settings
 import registry.topics
 from panini import keys
 from panini.roles import base
-from registry import service
+from registry import errors, purging, service
+from results import errors as results_errors
+from results import link, store
 from wire import directory, webhooks
 
 
@@ -21,7 +23,8 @@ def mount(app: fastapi.FastAPI) -> None:
 async def start(process: base.Process) -> None:
     """Open the database; the directory of this process is the registry's own, and a change holds in it at once."""
     options = registry.settings.Settings.load()
-    kept = service.Registry(options, registry.topics.KafkaTopics(process.connections, options))
+    known_topics = registry.topics.KafkaTopics(process.connections, options)
+    kept = service.Registry(options, known_topics)
     await kept.start()
     process.stack.push_async_callback(kept.close)
     state = process.app.state
@@ -30,6 +33,21 @@ async def start(process: base.Process) -> None:
     await keys.settle(kept, getattr(state, "key_file", None))
     state.directory = directory.Directory(kept.snapshot)
     await process.background(_at_once(kept, state.directory))
+    over = link.Link(process.connections)
+    process.stack.push_async_callback(over.aclose)
+    await process.background(purging.Purger(kept, known_topics, _forget(store.Store(over))).run())
+
+
+def _forget(kept: store.Store) -> purging.Forget:
+    """What results keep of a removed model's jobs is dropped there, and told of in the registry's words."""
+
+    async def forget(account: str, model: str) -> int:
+        try:
+            return await kept.purge(account, model)
+        except results_errors.ResultsError as error:
+            raise errors.ResultsUnavailable(f"the store of results did not take it: {error}") from error
+
+    return forget
 
 
 async def _at_once(kept: service.Registry, known: directory.Directory) -> None:

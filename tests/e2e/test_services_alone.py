@@ -55,6 +55,10 @@ class Installation:
         self.running.panini(name, ["worker", model], self.environ | home)
         return name
 
+    def again(self) -> None:
+        """Start the registry again."""
+        self._serve("registry", "registry", self.url)
+
     def _serve(self, name: str, role: str, url: str) -> None:
         self.running.panini(name, ["serve", role], self.environ | {"PANINI_PORT": url.rsplit(":", 1)[1]})
         self.running.answers(name, f"{url}/readyz")

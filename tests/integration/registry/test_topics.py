@@ -1,14 +1,17 @@
 """Models' topics on a real broker."""
 
+import asyncio
 import contextlib
 import socket
 import threading
 
+import kafka as kafka_python
 import pytest
 from kafka import admin
 
 from panini.stack import kafka as stack_kafka
 from registry import errors, settings, topics
+from tests.contract.registry import test_topics
 from wire import names
 from wire import settings as wire_settings
 
@@ -52,9 +55,42 @@ async def test_every_topic_of_a_model_goes_with_it(kafka: stack_kafka.Kafka) -> 
         assert names.bulk_topic("default", "gone") in client.list_topics(), "both lanes are there from the beginning"
         client.create_topics([names.history_topic("default", "gone"), names.later_topic("default", "gone", "10s")])
         # When
-        await mine.remove("default", "gone")
+        assert await test_topics.removed(mine, "default", "gone")
         # Then
         assert not [topic for topic in client.list_topics() if topic.startswith("panini.default.gone.")]
+
+
+async def test_a_group_goes_with_its_model_once_nobody_is_in_it(kafka: stack_kafka.Kafka) -> None:
+    """Catches `delete_groups`: committed offsets would be taken up by a model made again under the name."""
+    # Given a member with a committed offset
+    mine = made(kafka.bootstrap, kafka.username, kafka.password)
+    await mine.ensure("default", "held")
+    topic, group = names.jobs_topic("default", "held"), names.group("default", "held")
+    with contextlib.closing(kafka_python.KafkaProducer(**kafka.client)) as producer:
+        producer.send(topic, b"{}", partition=0).get(30)
+
+    def joined() -> kafka_python.KafkaConsumer:
+        member = kafka_python.KafkaConsumer(
+            topic, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, **kafka.client
+        )
+        while not member.poll(timeout_ms=200):
+            pass
+        member.commit()
+        return member
+
+    member = await asyncio.to_thread(joined)
+    with contextlib.closing(admin.KafkaAdminClient(**kafka.client)) as client:
+        # When / Then nothing goes while it is there
+        assert not await mine.remove("default", "held")
+        assert topic in client.list_topics()
+        # or only its topics
+        assert not await mine.remove("default", "held", members_too=True)
+        assert topic not in client.list_topics()
+        # and with it, all
+        await asyncio.to_thread(member.close, autocommit=False)
+        assert await mine.remove("default", "held")
+        assert group not in {one["group_id"] for one in client.list_groups()}
+    assert await mine.remove("default", "held"), "again"
 
 
 async def test_more_copies_than_brokers(kafka: stack_kafka.Kafka) -> None:

@@ -81,11 +81,11 @@ async def test_what_cannot_be_started_is_tried_again(tmp_path: pathlib.Path) -> 
     await kept.end()
 
 
-def model(name: str, *, live: int | None = 1, building: bool = False) -> specs.Model:
+def model(name: str, *, live: int | None = 1, building: bool = False, uid: int = 1) -> specs.Model:
     state = specs.VersionState.BUILDING if building else specs.VersionState.FAILED
     version = specs.Version(version=2, state=state, digest="d", files=[], options=specs.Options(), created_at=0)
     return specs.Model(
-        account="default", account_uid=1, model=name, model_uid=1, topic_uuid="t", live=live, versions=[version]
+        account="default", account_uid=1, model=name, model_uid=uid, topic_uuid="t", live=live, versions=[version]
     )
 
 
@@ -158,8 +158,19 @@ class Bench:
         backlogs: Any = self.backlogs
         options = scaling_settings.ScalingSettings.load(scale_interval=0.2)
         self.crew = crew.Crew(
-            registry, backlogs, lambda _, name, number: spec_in(folder, f"{name}.{number}"), options=options, grace=20.0
+            registry,
+            backlogs,
+            lambda _, name, number: spec_in(folder, f"{name}.{number}"),
+            options=options,
+            grace=20.0,
+            clear=self._clear,
         )
+        self.cleared: list[tuple[list[str], list[str]]] = []
+        """Which models there were, and which were removed, each time that a home was cleared."""
+
+    def _clear(self, models: list[specs.Model], removed: list[specs.Model]) -> list[str]:
+        self.cleared.append(([one.model for one in models], [one.model for one in removed]))
+        return []
 
     def runs(self, name: str) -> bool:
         return pidfile.running(self.folder / name / "pid.json") is not None
@@ -194,6 +205,24 @@ async def test_a_removed_model_that_still_runs_holds_up_no_other(bench: Bench) -
     # Then the other's worker starts all the same
     await until(lambda: bench.runs("new.1"))
     assert bench.runs("old.1")
+
+
+async def test_what_a_removed_model_left_is_cleared_once_its_workers_ended(bench: Bench) -> None:
+    """Catches `gather(*leaving)` in Crew._cleared: a worker's folders would go while it runs."""
+    # Given a home that is cleared at the first look: a start may follow a kill
+    bench.registry.tell(model("old", building=True), model("other", uid=2))
+    await until((bench.folder / "old.1" / "ready").exists)
+    await until(lambda: [removed for _, removed in bench.cleared] == [[]])
+    # When one is removed, and another comes
+    bench.registry.tell(model("other", uid=2))
+    await until((bench.folder / "old.1" / "told").exists)
+    bench.registry.tell(model("other", uid=2), model("new", uid=3))
+    looks = bench.backlogs.looks
+    await until(lambda: bench.backlogs.looks > looks + 1)
+    assert len(bench.cleared) == 1
+    # Then it is cleared when the worker has ended, of what there is by then
+    (bench.folder / "old.1" / "go").touch()
+    await until(lambda: bench.cleared[1:] == [(["other", "new"], ["old"])])
 
 
 async def test_an_idle_model_has_no_worker_and_a_backlog_starts_one(bench: Bench) -> None:

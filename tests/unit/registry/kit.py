@@ -25,6 +25,8 @@ class Topics:
     def __init__(self) -> None:
         self.uuids: dict[str, str] = {}
         self.failure: Exception | None = None
+        self.members: set[str] = set()
+        """Models whose workers are still in their groups."""
 
     async def ensure(self, account: str, model: str) -> str:
         """See registry.topics.Topics."""
@@ -33,11 +35,14 @@ class Topics:
         fresh = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         return self.uuids.setdefault(f"{account}.{model}", fresh)
 
-    async def remove(self, account: str, model: str) -> None:
+    async def remove(self, account: str, model: str, *, members_too: bool = False) -> bool:
         """See registry.topics.Topics."""
         if self.failure is not None:
             raise self.failure
-        self.uuids.pop(f"{account}.{model}", None)
+        held = f"{account}.{model}" in self.members
+        if not held or members_too:
+            self.uuids.pop(f"{account}.{model}", None)
+        return not held
 
 
 def config(folder: Path, **given: object) -> settings.Settings:
