@@ -86,7 +86,7 @@ class Receiver(Protocol):
     openapi_extra=_UPLOAD,
     responses={
         200: {"description": "The upload is the live version already", "model": replies.Version},
-        **refusals.documented(400, 413, 415, 422, 503, 507),
+        **refusals.documented(400, 409, 413, 415, 422, 503, 507),
     },
     tags=["models"],
 )
