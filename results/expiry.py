@@ -2,7 +2,8 @@
 
 One process among all that could is the sweeper, by a lease in Redis; the next one takes over within seconds. Whoever
 writes a job that expires leaves a hint of when, so that only models with something due are asked, and idle ones cost
-nothing; every model is asked now and then all the same, in case a hint was lost.
+nothing. The hint is left before the job is written and again after, so that no death in between costs it; every model
+is asked now and then all the same, as what Redis itself lost nobody knows.
 
 Two sweepers at once do no harm: each step is atomic, and a job ends once.
 """

@@ -1,5 +1,7 @@
 """The store of results on Redis or Valkey (7.0 or newer)."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
@@ -100,8 +102,8 @@ class Store:
         arguments: list[link.Argument] = [len(prefix)]
         for job in claims:
             arguments += [job.token, *_waiting_until(job.expires_at, now_ms), _hook(job.waits)]
-        fenced = await self._scripts.run("release", names, arguments)
-        await self._hint(account, model, min(job.expires_at for job in claims))
+        async with self._hinted(account, model, min(job.expires_at for job in claims)):
+            fenced = await self._scripts.run("release", names, arguments)
         return _unfenced(len(claims), fenced)
 
     async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed], *, now_ms: int) -> list[bool]:
@@ -114,8 +116,8 @@ class Store:
         for job in waiting:
             arguments += [job.token, int(job.charged), int(job.anew), records.body(job.details)]
             arguments += [*_waiting_until(job.expires_at, now_ms), _hook(job.waits)]
-        fenced = await self._scripts.run("postpone", names, arguments)
-        await self._hint(account, model, min(job.expires_at for job in waiting))
+        async with self._hinted(account, model, min(job.expires_at for job in waiting)):
+            fenced = await self._scripts.run("postpone", names, arguments)
         return _unfenced(len(waiting), fenced)
 
     async def note(
@@ -137,8 +139,8 @@ class Store:
                 ) + records.body(note.details)
                 arguments += [value, ttl + protocol.LINGER_MS]
                 arguments += ["" if deadline is None else deadline, _hook(note.waits)]
-            noted += await self._scripts.run("note", names, arguments)
-            await self._hint(account, model, soonest)
+            async with self._hinted(account, model, soonest):
+                noted += await self._scripts.run("note", names, arguments)
         return noted
 
     async def position(self, account: str, model: str, job_id: str) -> int | None:
@@ -292,8 +294,18 @@ class Store:
             message = _pack([(prefix + job_id, False) for job_id in job_ids])
             await self._link.call("PUBLISH", channel, message)
 
+    @contextlib.asynccontextmanager
+    async def _hinted(self, account: str, model: str, at: int) -> AsyncIterator[None]:
+        """Tell the sweeper that a job of the model, which is written inside, expires then.
+
+        Before it is written, as this process may end in between; and after that, as the sweeper looks once it is told,
+        and may have found nothing yet.
+        """
+        await self._hint(account, model, at)
+        yield
+        await self._hint(account, model, at)
+
     async def _hint(self, account: str, model: str, at: int) -> None:
-        """Tell the sweeper that a job of the model expires then. After the job is written: it looks once it is told."""
         if at < protocol.FOREVER:
             await self._link.call("ZADD", keys.SWEEP_DUE, "LT", at, f"{account}:{model}")
 

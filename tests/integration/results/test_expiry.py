@@ -1,13 +1,13 @@
 """The sweeper on a real Valkey: what it ends, what it asks, and who it is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from panini.stack import valkey as stack_valkey
-from results import expiry, keys, link, protocol, store
+from results import errors, expiry, keys, link, protocol, store
 from tests.contract.results.test_note import HOUR, note
-from tests.contract.results.test_store import A, now
+from tests.contract.results.test_store import DETAILS, A, claim, now, request, token
 from wire import jobs, settings, specs
 
 
@@ -113,6 +113,65 @@ async def test_one_sweeps_and_the_next_takes_over(over: link.Link, model: str) -
     assert kept.asked == [model, model], "whoever takes over asks all"
     ttl: int = await over.call("PTTL", keys.SWEEP_LEASE)
     assert 0 < ttl <= 3600 * 1000
+
+
+class Interrupted(store.Store):
+    """Something happens after its first hint, or instead of its second."""
+
+    def __init__(self, over: link.Link) -> None:
+        super().__init__(over)
+        self.between: Callable[[], Awaitable[object]] | None = None
+        self.dies = False
+        self.hints = 0
+
+    async def _hint(self, account: str, model: str, at: int) -> None:
+        self.hints += 1
+        if self.dies and self.hints == 2:
+            raise errors.StoreUnavailable("killed")
+        await super()._hint(account, model, at)
+        if self.between is not None and self.hints == 1:
+            await self.between()
+
+
+async def put(kept: protocol.Store, how: str, model: str, *, expires_at: int, at: int) -> None:
+    """Write a queued job in one of the ways that there are."""
+    if how == "note":
+        await kept.note(A, model, [note("one", waits=protocol.Waits(deadline=expires_at))], now_ms=at)
+    elif how == "release":
+        given = protocol.Release(id="one", token=token("a"), expires_at=expires_at)
+        await kept.release(A, model, [given], now_ms=at)
+    else:
+        waiting = protocol.Postponed(
+            id="one", token=token("a"), charged=False, anew=False, details=DETAILS, expires_at=expires_at
+        )
+        await kept.postpone(A, model, [waiting], now_ms=at)
+
+
+@pytest.mark.parametrize("how", ["note", "release", "postpone"])
+@pytest.mark.parametrize("what", ["killed before its last word", "looked at before the job was there"])
+async def test_no_hint_is_lost(over: link.Link, model: str, how: str, what: str) -> None:
+    """Catches either `_hint` in `Store._hinted`: the job would expire with the next look at all models, late."""
+    kept, clock = Interrupted(over), Clock()
+    at = clock.ms
+    if how != "note":
+        await claim(kept, model, request("one"), now_ms=at)
+    sweeper = expiry.Sweeper(over, kept, endpoints=lambda: [endpoint(model)], clock_ms=clock)
+    await sweeper.tick()
+    # Given
+    if what.startswith("killed"):
+        kept.dies = True
+        with pytest.raises(errors.StoreUnavailable):
+            await put(kept, how, model, expires_at=at + 2000, at=at)
+    else:
+        kept.between = sweeper.tick
+        await put(kept, how, model, expires_at=at - 1, at=at)
+    # When its time is over
+    clock.ms = at + 2001
+    await sweeper.tick()
+    # Then
+    found = await kept.fetch(A, model, "one")
+    assert found is not None
+    assert found.status is jobs.Status.EXPIRED
 
 
 async def test_a_hint_of_a_model_that_is_gone_is_dropped(over: link.Link, model: str) -> None:
