@@ -93,8 +93,6 @@ async def test_a_silent_server_is_away(mortal: stack_valkey.Valkey) -> None:
 async def test_a_killed_server_loses_nothing_it_answered(mortal: stack_valkey.Valkey) -> None:
     over = linked(mortal)
     kept = store.Store(over)
-    # with everysec a write that comes during an fsync is answered before it is written, and lost with the process
-    await over.call("CONFIG", "SET", "appendfsync", "always")
     await kept.claim(A, "m", [request("one"), request("two")], now_ms=now())
     assert await kept.finish(A, "m", [end("one")]) == [True]
 
