@@ -54,8 +54,8 @@ def properties(where: ports.Ports, password: str, data: str = DATA) -> str:
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 4,
         "share.coordinator.state.topic.num.partitions": 1,
-        "num.network.threads": 2,
-        "num.io.threads": 4,
+        "num.network.threads": 1,
+        "num.io.threads": 2,
         "num.recovery.threads.per.data.dir": 2,
         "log.cleaner.dedupe.buffer.size": 4 * 2**20,
         # After kill -9 it answers only when its own old session has ended: 9 s by default.
