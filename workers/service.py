@@ -186,6 +186,10 @@ class Worker:
             try:
                 if await self._producer.members(names.group(self.account, self.name)):
                     await asyncio.wait({loading})
+                if await self._removed():
+                    self._stopping.set()
+                if self._stopping.is_set():
+                    return
                 self._source.topics = await self._parking.topics()
                 if self._stopping.is_set():
                     return
@@ -253,6 +257,16 @@ class Worker:
             raise registry_errors.UnknownModel(f"{self.name!r} is another model now")  # made again under its name
         self._etag, self._spec = found.etag, found.model
         return True
+
+    async def _removed(self) -> bool:
+        """Whether the model went while a version loaded, which may take minutes: its topics may be another's now."""
+        try:
+            found = await self._registry.model(self.account, self.name, self._etag)
+        except registry_errors.NotFound:
+            return True
+        except registry_errors.RegistryError:
+            return False
+        return found is not None and found.model.model_uid != self._model().model_uid
 
     async def _follow_unless_stopped(self) -> None:
         """Follow; a load, which may take minutes, is given up when the worker is told to stop."""

@@ -143,12 +143,22 @@ def _named(places: list[pathlib.Path], pattern: str) -> Iterator[pathlib.Path]:
             yield from place.rglob(pattern)
 
 
-@pytest.fixture
+SLOW = """\
+import os, time
+def load(path):
+    while os.path.exists(os.path.join(os.environ['XDG_CACHE_HOME'], 'wait')):
+        time.sleep(0.01)
+def predict(model, inputs):
+    return list(inputs)
+"""
+
+
+@pytest.fixture(scope="module")
 def alone(
-    tmp_path: pathlib.Path, kafka: stack_kafka.Kafka, valkey: stack_valkey.Valkey
+    tmp_path_factory: pytest.TempPathFactory, kafka: stack_kafka.Kafka, valkey: stack_valkey.Valkey
 ) -> Iterator[tuple[Installation, Left]]:
-    """Every service as a process of its own."""
-    made = Installation(tmp_path / "installation", kafka, valkey)
+    """Every service as a process of its own; each test leaves all running, and no model."""
+    made = Installation(tmp_path_factory.mktemp("alone") / "installation", kafka, valkey)
     with redis.Redis.from_url(valkey.url_with_password) as store:
         try:
             yield made.start(pages=False), Left(kafka.client, store, made.root / "registry")
@@ -183,3 +193,29 @@ def test_a_registry_killed_in_the_middle_goes_on(alone: tuple[Installation, Left
         assert names.group("default", "killed") not in left.groups()
         assert made.running.gone(worker) == 0, "its worker ended by itself"
         assert http.get(f"{made.results[1]}/v1/jobs/{old}").status_code == 404
+
+
+def test_a_worker_that_loads_meanwhile_does_not_join(alone: tuple[Installation, Left], tmp_path: pathlib.Path) -> None:
+    """Catches `_removed` in Worker._consume: it would wait for a topic for ever, or read another model's."""
+    made, left = alone
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "predict.py").write_text(SLOW)
+    # Given a worker that loads while another is in the group
+    waits = made.root / "worker-1" / "cache" / "models" / "default.loads" / "wait"
+    waits.parent.mkdir(parents=True)
+    waits.touch()
+    with Client(made.url, made.headers["Authorization"].split()[1]) as client:
+        client.upload(tmp_path / "model", "loads")
+        first = made.worker(0, "loads")
+        kit.until(lambda: client.model("loads").live, "the version is live", within=90)
+        second = made.worker(1, "loads")
+        kit.until((made.root / "worker-1" / "versions" / "default.loads").exists, "it has the version")
+        # When the model is removed, and all of it is gone
+        client.remove("loads")
+    assert made.running.gone(first) == 0
+    kit.until(lambda: left.removals() == 0, "it is purged")
+    waits.unlink()
+    # Then that worker ends as well
+    assert made.running.gone(second) == 0
+    assert left.topics("loads") == set()
+    assert names.group("default", "loads") not in left.groups()
