@@ -22,7 +22,7 @@ class _Member:
         self.source = source.Source(
             connections=at.connections,
             group=names.group(place.ACCOUNT, place.MODEL),
-            topics=[at.topic],
+            topics=[at.topic, names.bulk_topic(place.ACCOUNT, place.MODEL)],
             handlers=source.Handlers(
                 records=self._take,
                 room=self._room,
@@ -81,7 +81,7 @@ class _Member:
 
 async def measure(at: place.Place, sizes: Sequence[int], produced: meter.Step) -> tuple[meter.Step, meter.Costs]:
     """Fetching, where the broker's part is what producing alone is not; and one commit."""
-    member, costs, took = _Member(at), dict[int, meter.Costs](), dict[int, float]()
+    member, costs = _Member(at), dict[int, meter.Costs]()
     await member.start()
     try:
         for _ in range(100):
@@ -92,7 +92,6 @@ async def measure(at: place.Place, sizes: Sequence[int], produced: meter.Step) -
             found = await at.meter.batches(member.fetch, values, size)
             broker = max(found["kafka"] - produced.costs[size]["kafka"], 0.0)
             costs[size] = {"worker": found[meter.LOOP], "kafka": broker}
-            took[size] = found[meter.WALL] / 1000
             member.finish()
         for _ in range(meter.ROUNDS * COMMITS):
             await member.fetch(at.encoded())
@@ -100,6 +99,6 @@ async def measure(at: place.Place, sizes: Sequence[int], produced: meter.Step) -
     finally:
         await member.stop()
     return (
-        meter.Step(name="fetch it", costs=costs, alone_ms=max(took[sizes[0]] - produced.alone_ms, 0.0)),
+        meter.Step(name="fetch it", costs=costs),
         {"worker": paid[meter.LOOP], "kafka": paid["kafka"]},
     )

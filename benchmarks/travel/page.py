@@ -34,10 +34,9 @@ def parts(found: Found) -> dict[str, str]:
 
 def told(name: str, one: whole.Whole) -> str:
     """A run of load in one line."""
-    cost = ", ".join(f"{role} {micros:.0f}" for role, micros in one.outcome.cpu_per_job().items())
     return (
-        f"{name}: {one.outcome.rate:,.0f} jobs/s, p50 {1000 * one.outcome.quantile(0.5):.1f} ms, {one.batch:.1f} jobs a"
-        f" batch, {one.record:.1f} a record; CPU µs a job: {cost}; others used {one.outcome.elsewhere:.2f} cores"
+        f"{name}: {one.outcome.rate:,.0f} jobs/s, p50 {1000 * one.outcome.quantile(0.5):.1f} ms, {one.batch:.1f} jobs"
+        f" a batch, {one.record:.1f} a record; programs outside the benchmark took {one.outcome.elsewhere:.2f} cores."
     )
 
 
@@ -76,7 +75,7 @@ def _whole(found: Found) -> str:
     ):  # fmt: skip
         compared = _compared(found, one, size)
         rows = [(role, *map(tables.number, compared[role])) for role in (*ROLES, "all")]
-        texts.append(f"{told(name, one)}. The steps: {_company(size)}.\n\n{tables.table(head, rows)}")
+        texts.append(f"{told(name, one)} The steps: {_company(size)}.\n\n{tables.table(head, rows)}")
     return "\n\n".join(texts)
 
 

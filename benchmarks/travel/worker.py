@@ -21,6 +21,7 @@ async def decoding(at: place.Place, sizes: Sequence[int]) -> meter.Step:
     async def read(record: source.Record) -> None:
         at.read(record)
 
+    await at.meter.rest()
     costs = {}
     for size in sizes:
         ready = [at.record(size) for _ in range(meter.jobs(size) // size)]
