@@ -22,14 +22,14 @@ class Found:
     way: steps.Way
     many: whole.Whole
     one: whole.Whole
-    lone: whole.Lone
+    lone: Sequence[whole.Lone]
     idle: Mapping[str, float]
     """Cores that each process takes while there is nothing to do."""
 
 
 def parts(found: Found) -> dict[str, str]:
     """Each table, by its marker in the page."""
-    return {"cpu": _cpu(found), "whole": _whole(found), "time": _time(found)}
+    return {"cpu": _cpu(found), "whole": _whole(found), "time": times(found.lone)}
 
 
 def told(name: str, one: whole.Whole) -> str:
@@ -104,16 +104,16 @@ def _compared(found: Found, one: whole.Whole, size: int) -> dict[str, tuple[floa
     return rows
 
 
-def _time(found: Found) -> str:
-    lone = found.lone
-    rows: list[Sequence[object]] = [(name, f"{ms:.2f}") for name, ms in lone.spans.items()]
-    rows.append(("**sent → answered**", f"**{lone.whole:.2f}**"))
-    waits = ", ".join(f"{step.name} {step.alone_ms:.2f}" for step in found.way.steps if step.alone_ms)
-    return (
-        f"{tables.table(('one waiting POST on an idle stack', 'ms'), rows)}\n\n"
-        f"A POST that does not wait has its 202 after {lone.accepted:.2f} ms (median). What a job alone waits "
-        f"for takes by itself, in ms: {waits}."
-    )
+def times(lone: Sequence[whole.Lone]) -> str:
+    """Where the time of a lone job goes."""
+    pauses = ["right after another" if not one.pause else f"after {1000 * one.pause:.0f} ms of rest" for one in lone]
+    rows: list[Sequence[object]] = [
+        (name, *(f"{one.spans[name]:.2f}" for one in lone)) for name in lone[0].spans
+    ]  # fmt: skip
+    rows.append(("**sent → answered**", *(f"**{one.whole:.2f}**" for one in lone)))
+    rows.append(("instead, a POST that does not wait: sent → 202", *(f"{one.accepted:.2f}" for one in lone)))
+    worst = max(one.elsewhere for one in lone)
+    return f"{_said()} Programs outside the benchmark took {worst:.2f} cores.\n\n{tables.table(('ms', *pauses), rows)}"
 
 
 def _sums(way: Iterable[meter.Step], size: int) -> dict[str, float]:

@@ -19,8 +19,10 @@ ACCOUNT: Final = "default"
 SPELL: Final = load.Spell(warm=2.0, measured=6.0)
 LONE: Final = 300
 """Jobs whose time is taken apart."""
-PAUSE: Final = 0.02
-"""Seconds between them: the stack is idle when one comes."""
+PAUSES: Final = (0.0, 0.02)
+"""Seconds between them: one right after the other, or on a stack that has dozed off."""
+LOOK: Final = 0.02
+"""Seconds between looks whether a job that was not waited for has ended."""
 _SIZE: Final = re.compile(rb'"batch_size":(\d+)')
 
 
@@ -37,13 +39,17 @@ class Whole:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lone:
-    """One waiting POST on an idle stack; means, in milliseconds."""
+    """One waiting POST, and no other job on the stack; means, in milliseconds."""
 
+    pause: float
+    """Seconds before it in which nothing happened."""
     spans: dict[str, float]
     """By what happened, in order."""
     whole: float
     accepted: float
     """Of a POST that does not wait: until its 202."""
+    elsewhere: float
+    """Cores that programs outside the benchmark took meanwhile."""
 
 
 class _Ends:
@@ -114,40 +120,50 @@ class _Seen:
         }
 
 
-async def lone(system: local.Panini) -> Lone:
+async def lone(system: local.Panini, pause: float) -> Lone:
     """Where the time of one job goes while the stack has nothing else to do."""
     found, name, seen, accepted = system.stack, system.subject.name, list[_Seen](), list[float]()
+    roles, elsewhere = found.roles(), 0.0
+    pauses = [pause] if pause else []
 
     def waits(target: targets.Target, item: inputs.Item, log: users.Log, began: float) -> client.User:
-        yield PAUSE
+        yield from pauses
         sent = time.time_ns() / 1e6
         body = targets.ended((yield target.post(item.text, wait=users.WAIT)))
         seen.append(_Seen(sent, time.time_ns() / 1e6, json.loads(body or b"{}")))
         log.finished(began, item, body or b"")
 
     def submits(target: targets.Target, item: inputs.Item, log: users.Log, began: float) -> client.User:
-        yield PAUSE
+        yield from pauses
         sent = time.perf_counter()
         ask = target.get(targets.accepted((yield target.post(item.text))))
         accepted.append(1000 * (time.perf_counter() - sent))
-        yield PAUSE
-        log.finished(began, item, targets.ended((yield ask)) or b"")
+        body = None
+        while body is None:
+            yield LOOK
+            body = targets.ended((yield ask))
+        log.finished(began, item, body)
 
     with _consumer(found) as consumer:
         parts = _partitions(consumer, name)
         ends = consumer.end_offsets(parts)
-        for act, gap in ((waits, 1), (submits, 2)):
-            spell = load.Spell(warm=0.2, measured=LONE * (gap * PAUSE + 0.004))
-            items = system.subject.items(f"lone{gap}", 2 * LONE)
-            await load.closed(1, act, system.target(), items, roles=[], spell=spell)
+        for act, gap in ((waits, 0.004), (submits, LOOK)):
+            spell = load.Spell(warm=0.2, measured=LONE * (pause + gap))
+            items = system.subject.items(f"lone {act.__name__} {pause}", 3 * LONE)
+            outcome = await load.closed(1, act, system.target(), items, roles=roles, spell=spell)
+            if outcome.wrong:
+                raise targets.Unexpected(f"{outcome.wrong} wrong answers, such as {outcome.example}")
+            elsewhere = max(elsewhere, outcome.elsewhere)
         _stamp(consumer, ends, seen)
     usual = sorted((one for one in seen if one.appended), key=lambda one: one.got - one.sent)
     usual = usual[: int(0.95 * len(usual))]
     spans = [one.spans() for one in usual]
     return Lone(
+        pause=pause,
         spans={name: statistics.fmean(one[name] for one in spans) for name in spans[0]},
         whole=statistics.fmean(one.got - one.sent for one in usual),
         accepted=statistics.median(accepted),
+        elsewhere=elsewhere,
     )
 
 

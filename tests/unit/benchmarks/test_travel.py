@@ -37,7 +37,7 @@ def _found() -> page.Found:
         way=way,
         many=_whole(1000, api=50.0),
         one=_whole(100, api=50.0, kafka=40.0),
-        lone=whole.Lone(spans={"predict()": 0.25}, whole=4.0, accepted=2.0),
+        lone=[whole.Lone(pause=0.0, spans={"predict()": 0.25}, whole=4.0, accepted=2.0, elsewhere=0.0)],
         idle={"kafka": 0.001},
     )
 
