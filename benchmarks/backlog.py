@@ -29,8 +29,8 @@ async def panini(found: stack.Stack, folder: pathlib.Path, count: int, seed: str
     connection = link.Link(found.connections())
     kept = store.Store(connection)
     try:
-        with _paused(found):
-            await asyncio.to_thread(_feed, found, values, names.jobs_topic(account, model))
+        with paused(found):
+            await asyncio.to_thread(feed, found, values, names.jobs_topic(account, model))
             before = usage.cpu(roles)
         sample = list(items)[:: max(1, count // 200)]
         await _until_done(kept, account, model, sample)
@@ -49,7 +49,7 @@ async def bare(found: stack.Stack, folder: pathlib.Path, count: int, seed: str) 
     """The same records, consumed, predicted and stored by one process of confluent-kafka. Every one is checked."""
     items = dict(_named(count, seed))
     values, topic = _values(folder, items), f"bench.{seed.replace('/', '.')}"
-    await asyncio.to_thread(_feed, found, values, topic, "--create", "4")
+    await asyncio.to_thread(feed, found, values, topic, "--create", "4")
     printed = await asyncio.to_thread(floors.program, "loop.py", topic, str(count), found=found)
     measured = json.loads(printed)
     connection = link.Link(found.connections())
@@ -82,13 +82,14 @@ def _values(folder: pathlib.Path, items: dict[str, inputs.Item]) -> pathlib.Path
     return path
 
 
-def _feed(found: stack.Stack, values: pathlib.Path, topic: str, *more: str) -> None:
+def feed(found: stack.Stack, values: pathlib.Path, topic: str, *more: str) -> None:
+    """A record of each line of a file; returns when all are acknowledged."""
     floors.program("feeder.py", topic, str(values), *more, found=found)
 
 
 @contextlib.contextmanager
-def _paused(found: stack.Stack) -> Iterator[None]:
-    """Workers stand still, shorter than Kafka would notice."""
+def paused(found: stack.Stack) -> Iterator[None]:
+    """Workers stand still; longer than their session, and they join anew afterwards."""
     everything = [pid for worker in found.workers() for pid in (worker, *usage.below(worker))]
     if not everything:
         raise servers.Failed("no worker runs")

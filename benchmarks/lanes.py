@@ -29,7 +29,7 @@ import httpx
 import uvloop
 
 from benchmarks import client, inputs, load, local, scenarios, servers, subjects, tables, targets, users
-from results import link
+from results import keys, link
 
 RATE: Final = 20.0
 """Interactive jobs a second."""
@@ -137,9 +137,7 @@ class Bench:
 
     async def measure(self) -> Found:
         """Everything, in order."""
-        sent = await asyncio.to_thread(self._send)
-        await self._gone(sent)
-        ran = await asyncio.to_thread(self._ended, sent)
+        ran = await self._alone()
         self.found.rates["nothing"] = (ran.rate(ran.accepted, ran.ends[-1]), 0.0)
         spell = max(2.0, 0.9 * (ran.ends[-1] - ran.accepted))  # the set lasts longer with something beside it
         for name, count in USERS.items():
@@ -200,17 +198,20 @@ class Bench:
             raise servers.Failed(f"the set was not accepted: {answer.status_code} {answer.text[:500]}")
         return Sent(items=items, at=began, accepted=time.time(), results=answer.json()["urls"]["results"])
 
-    async def _gone(self, sent: Sent) -> None:
-        """Return when a set that runs alone has ended. The API is not asked: it would have its share of the work."""
-        over = link.Link(self.system.stack.connections())
-        until = time.monotonic() + TIMEOUT
+    async def _alone(self) -> Ran:
+        """A set beside which nothing runs. The API is not asked for its end: it would have its share of the work."""
+        over, index = link.Link(self.system.stack.connections()), keys.index("default", self.system.subject.name)
         try:
-            while int(await over.call("DBSIZE")) < len(sent.items):
+            before = int(await over.call("ZCARD", index))
+            sent = await asyncio.to_thread(self._send)
+            until = time.monotonic() + TIMEOUT
+            while int(await over.call("ZCARD", index)) < before + self.lines:
                 if time.monotonic() > until:
                     raise servers.Failed(f"a set was not done within {TIMEOUT:g} s")
                 await asyncio.sleep(0.2)
         finally:
             await over.aclose()
+        return await asyncio.to_thread(self._ended, sent)
 
     def _ended(self, sent: Sent) -> Ran:
         """Wait for a set's end; every answer is looked at."""
@@ -289,7 +290,7 @@ def markdown(name: str, found: Found) -> str:
 
 async def main(given: argparse.Namespace) -> int:
     """Measure, print, write; the exit code."""
-    parts, kept, wrong = [], {}, 0
+    parts, wrong = [], 0
     for subject in (subjects.Paced(), subjects.Iris()):
         if given.only and subject.name not in given.only:
             continue
@@ -304,11 +305,7 @@ async def main(given: argparse.Namespace) -> int:
         parts.append(markdown(subject.name, found))
         print(parts[-1], flush=True)
         wrong += found.wrong
-        kept[subject.name] = {"rates": found.rates} | {
-            name: [1000 * one.took for one in seen] for name, seen in found.latency.items()
-        }
     if not given.dry:
-        tables.keep(DOCS / "performance.json", "lanes", kept)
         tables.insert(DOCS / "performance.md", "lanes", "\n\n".join(parts))
     return int(wrong > 0)
 

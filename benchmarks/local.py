@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks import servers, stack, subjects, systems, targets, usage
 from panini.client import Client
-from panini.stack import pidfile, ports
+from panini.stack import home, pidfile, ports
 
 READY: Final = "Panini is ready"
 
@@ -86,19 +86,22 @@ class Panini(systems.System):
 
     def another_worker(self, folder: pathlib.Path) -> servers.Server:
         """One more worker of the model, as an operator would start it, not supervised; not started yet."""
-        found = self.stack
-        environ = {
-            **self.environ,
-            "PANINI_SECRETS": str(found.place.secrets),
-            "PANINI_REGISTRY": found.url,
+        return servers.Server(
+            "second",
+            [sys.executable, "-m", "panini", "worker", self.subject.name],
+            folder=folder,
+            environ=self.joining() | {"PANINI_WORKER_READY_FILE": str(folder / "second.ready")},
+        )
+
+    def joining(self) -> dict[str, str]:
+        """The environment of a process that is none of the stack's own and works with it."""
+        return self.environ | {
+            "PANINI_SECRETS": str(home.Home.at(self.home).secrets),
+            "PANINI_REGISTRY": f"http://{ports.HOST}:{self.environ['PANINI_PORT']}",
             "PANINI_KAFKA": f"{ports.HOST}:{self.environ['PANINI_KAFKA_PORT']}",
             "PANINI_KAFKA_USERNAME": "panini",
             "PANINI_REDIS": f"redis://{ports.HOST}:{self.environ['PANINI_VALKEY_PORT']}/0",
-            "PANINI_WORKER_READY_FILE": str(folder / "second.ready"),
         }
-        return servers.Server(
-            "second", [sys.executable, "-m", "panini", "worker", self.subject.name], folder=folder, environ=environ
-        )
 
     @property
     def made_of(self) -> str:

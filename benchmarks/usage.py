@@ -43,6 +43,13 @@ def rss(roles: Iterable[Role]) -> dict[str, int]:
     return {role.name: sum(table[pid].rss for pid in _members(table, role)) for role in roles}
 
 
+def shared(pid: int) -> tuple[float, float]:
+    """MiB of one process: resident, and with pages that n processes share counted as an nth (Pss of proc(5))."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    sizes = {line.partition(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
+    return int(sizes["Rss"]) / 1024, int(sizes["Pss"]) / 1024
+
+
 def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """What was used between two looks."""
     return {name: after[name] - before.get(name, 0.0) for name in after}
