@@ -77,7 +77,8 @@ async def measure(folder: pathlib.Path, count: int, seconds: float) -> dict[str,
         await busy(system, 2.0, "first")
         for models in (1, count):
             took = await deploy(system, models - 1) if models > 1 else 0.0
-            while len(list(system.stack.place.run.glob("worker.*.json"))) > 1:
+            await busy(system, 4.0, f"before {models}")
+            while any(role.name == "worker" and len(role.roots) > 1 for role in system.roles()):
                 await busy(system, 1.0, f"alone {models} {time.monotonic()}")  # the supervisor saw one being built
             found[str(models)] = {
                 "deploy_seconds": took,

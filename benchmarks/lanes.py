@@ -147,7 +147,7 @@ class Bench:
             sent = await asyncio.to_thread(self._send)
             seen = await pouring
             self._sort(name, seen, await asyncio.to_thread(self._ended, sent))
-        await self._flood(spell)
+        await self._flood(spell / 2)
         return self.found
 
     def _sort(self, name: str, seen: list[Seen], ran: Ran) -> None:
@@ -171,18 +171,19 @@ class Bench:
         return seen
 
     async def _flood(self, seconds: float) -> None:
-        """Users of several keys who never pause, in the middle of whose time bulk is looked at."""
-        flooding = []
-        spell = load.Spell(warm=2 * BEFORE, measured=seconds)
-        for target in await asyncio.to_thread(self._targets):
-            items = self._items(int(FASTEST / FLOOD_KEYS * (seconds + 2 * BEFORE)))
-            flooding.append(load.closed(FLOOD_USERS, users.wait, target, items, roles=[], spell=spell))
-        pouring = [asyncio.create_task(flood) for flood in flooding]
-        await asyncio.sleep(BEFORE)
+        """Users of several keys who never pause, while a set runs that was sent before."""
+        spell = load.Spell(warm=BEFORE, measured=seconds)
+        made = await asyncio.to_thread(self._targets)
+        many = int(FASTEST / FLOOD_KEYS * (seconds + BEFORE))
+        items = [self._items(many) for _ in made]
         sent = await asyncio.to_thread(self._send)
-        begin = max(time.time(), sent.accepted)
+        pouring = [
+            asyncio.create_task(load.closed(FLOOD_USERS, users.wait, target, own, roles=[], spell=spell))
+            for target, own in zip(made, items, strict=True)
+        ]
+        begin = time.time() + BEFORE
         outcomes = await asyncio.gather(*pouring)
-        end = time.time() - 0.5  # the last jobs of a user were no flood any more
+        end = begin + seconds
         ran = await asyncio.to_thread(self._ended, sent)
         self.found.rates["a flood"] = (ran.rate(begin, min(end, ran.ends[-1])), sum(one.rate for one in outcomes))
         self.found.wrong += sum(one.wrong for one in outcomes)

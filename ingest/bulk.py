@@ -21,9 +21,9 @@ RECORD_BYTES: Final = 512 << 10
 IN_FLIGHT: Final = 16
 """Records awaiting acknowledgement before more of the body is read."""
 
-BREATH: Final = 25
-"""Lines between two moments in which others have the loop: a chunk of the body is a thousand lines, 20 ms of work,
-and a waiting POST needs the loop several times."""
+BREATH: Final = 50
+"""Lines between two moments in which others have the loop, about 1 ms: a chunk of the body is a thousand lines, and a
+waiting POST needs the loop several times. Fewer would leave a set little of a process that others keep busy."""
 
 TOLD: Final = 1000
 """Refused lines that the answer tells of; all are counted."""
