@@ -126,7 +126,7 @@ def configuration(port: int, password: str, maxmemory_mb: int) -> str:
             "daemonize no",
             "dir .",  # the current folder: an absolute path would need quoting
             # Every write is in the system's hands before it is answered; `Valkey` sees to the disk. `everysec` answers
-            # a write that came during its fsync before it is written: kill -9 then loses it. `always` waits twice a job.
+            # what comes during its fsync before it is written: kill -9 then loses it. `always` waits twice a job.
             "appendonly yes",
             "appendfsync no",
             # A rewrite of a small log costs a job more than all else that the server does for it.
