@@ -1,5 +1,6 @@
 """The embedded Valkey, with a real server."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -68,6 +69,29 @@ async def test_killed_it_resumes_with_what_it_acknowledged(own: stack_valkey.Val
     await own.start()
     async with connect(own.url_with_password) as client:
         assert await client.get("key") == "value"
+
+
+async def test_its_log_is_forced_onto_the_disk_again_and_again(
+    own: stack_valkey.Valkey, place: home.Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches Valkey._sync taken out: what a machine that loses power forgets is then up to the system."""
+    forced, fsync, loop = asyncio.Queue[tuple[int, int]](), os.fsync, asyncio.get_running_loop()
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        found = os.fstat(descriptor)
+        loop.call_soon_threadsafe(forced.put_nowait, (found.st_ino, found.st_size))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(stack_valkey, "SYNC", 0.01)
+    await own.start()
+    async with connect(own.url_with_password) as client:
+        await client.set("key", "value")
+    [written] = (place.valkey / "appendonlydir").glob("*.incr.aof")
+    whole = written.stat()
+    async with asyncio.timeout(30):
+        while await forced.get() != (whole.st_ino, whole.st_size):
+            continue
 
 
 async def test_a_full_server_refuses_and_drops_nothing(own: stack_valkey.Valkey) -> None:
