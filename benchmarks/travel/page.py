@@ -50,23 +50,12 @@ def _cpu(found: Found) -> str:
     rows.append(("", "**all of it**", "", *totals))
     for step in way.reading:
         rows += _rows(way, step, "", f"instead of being woken: {step.name}")
+    waits = ", ".join(f"{step.name} {step.alone_ms:.2f}" for step in way.steps if step.alone_ms)
     return (
         f"{_said()} CPU µs a job.\n\n{tables.table(head, rows)}\n\n"
         f"A commit of offsets costs the worker {way.commit['worker']:,.0f} and the broker"
-        f" {way.commit['kafka']:,.0f} µs, once a second a worker, however many jobs it covers.\n\n{_fsync(way)}"
-    )
-
-
-def _fsync(way: steps.Way) -> str:
-    """What Valkey's writing at once costs."""
-    parts = []
-    for size in way.sizes:
-        with_it, without = (_sums(found, size)["valkey"] for found in (way.stored, way.unsynced))
-        parts.append(f"{tables.number(without)} instead of {tables.number(with_it)} µs {_company(size)}")
-    with_it, without = (sum(step.alone_ms for step in found) for found in (way.stored, way.unsynced))
-    return (
-        f"With an fsync once a second instead of after every write, claim and end would cost Valkey {', '.join(parts)},"
-        f" and a job alone would wait {without:.2f} instead of {with_it:.2f} ms for them."
+        f" {way.commit['kafka']:,.0f} µs, once a second a worker, however many jobs it covers. A job alone waits, in ms:"
+        f" {waits}."
     )
 
 

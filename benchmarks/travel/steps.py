@@ -17,10 +17,6 @@ class Way:
     """Of a waiting POST, in order; together they are all that it costs."""
     reading: Sequence[meter.Step]
     """Of a GET, which takes the place of being woken where the client polls."""
-    stored: Sequence[meter.Step]
-    """Of the steps those that write to Valkey."""
-    unsynced: Sequence[meter.Step]
-    """The same where Valkey calls fsync once a second, not after every write."""
     commit: meter.Costs
     """One commit of offsets, whatever it covers."""
 
@@ -40,18 +36,8 @@ async def measure(at: place.Place, sizes: Sequence[int]) -> Way:
         claimed, finished, ended = await worker.storing(at, over, sizes)
         ran, predicted = await worker.running(at, sizes)
         woken = await api.waking(at, sizes)
-        await over.call("CONFIG", "SET", "appendfsync", "everysec")
-        *unsynced, _ = await worker.storing(at, over, sizes)
-        await over.call("CONFIG", "SET", "appendfsync", "always")
         looked = await api.reading(at, over, ended[sizes[-1]], sizes)
     finally:
         await over.aclose()
     first = (request, accepted, produced, fetched, decoded, carried, claimed, ran, predicted, finished, woken, said)
-    return Way(
-        sizes=sizes,
-        steps=first,
-        reading=(get, looked),
-        stored=(claimed, finished),
-        unsynced=unsynced,
-        commit=commit,
-    )
+    return Way(sizes=sizes, steps=first, reading=(get, looked), commit=commit)

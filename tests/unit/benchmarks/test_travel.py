@@ -29,8 +29,6 @@ def _found() -> page.Found:
         sizes=SIZES,
         steps=(_step("produce", api=10.0, kafka=20.0), _step("fetch", worker=5.0)),
         reading=(_step("get", api=3.0),),
-        stored=(_step("claim", valkey=9.0),),
-        unsynced=(_step("claim", valkey=4.0),),
         commit={"worker": 100.0, "kafka": 300.0},
     )
     return page.Found(
