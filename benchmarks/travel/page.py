@@ -54,7 +54,7 @@ def _cpu(found: Found) -> str:
     return (
         f"{_said()} CPU µs a job.\n\n{tables.table(head, rows)}\n\n"
         f"A commit of offsets costs the worker {way.commit['worker']:,.0f} and the broker"
-        f" {way.commit['kafka']:,.0f} µs, once a second a worker, however many jobs it covers. A job alone waits, in ms:"
+        f" {way.commit['kafka']:,.0f} µs, once a second a worker, whatever it covers. A job alone waits, in ms:"
         f" {waits}."
     )
 
