@@ -46,7 +46,7 @@ async def _all(system: local.Panini) -> dict[str, str]:
     idle = await asyncio.to_thread(local.idle, system, 3.0)
     at = await place.Place.on(system.stack)
     memory.settle()
-    way = await steps.measure(at, (1, round(many.batch), 64))
+    way = await steps.measure(at, (1, min(max(round(many.batch), 2), 48), 64))
     return page.parts(page.Found(way=way, many=many, one=one, lone=lone, idle=idle))
 
 

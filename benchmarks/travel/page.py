@@ -55,8 +55,20 @@ def _cpu(found: Found) -> str:
         f"{_said()} CPU µs a job.\n\n{tables.table(head, rows)}\n\n"
         f"A commit of offsets costs the worker {way.commit['worker']:,.0f} and the broker"
         f" {way.commit['kafka']:,.0f} µs, once a second a worker, whatever it covers. A job alone waits, in ms:"
-        f" {waits}."
+        f" {waits}.\n\nThe last two columns tell what a record and its batch cost whatever is in them, and each job:"
+        f"\n\n{tables.table(('CPU µs', 'a record, a batch', 'a job in it'), _split(way))}"
     )
+
+
+def _split(way: steps.Way) -> list[Sequence[object]]:
+    """By process: the line through what a job costs at the two larger sizes."""
+    few, many = way.sizes[-2:]
+    less, more = _sums(way.steps, few), _sums(way.steps, many)
+    rows: list[Sequence[object]] = []
+    for role in ROLES:
+        fixed = (less.get(role, 0.0) - more.get(role, 0.0)) / (1 / few - 1 / many)
+        rows.append((role, tables.number(fixed), tables.number(more.get(role, 0.0) - fixed / many)))
+    return rows
 
 
 def _rows(way: steps.Way, step: meter.Step, number: str, name: str) -> list[Sequence[object]]:

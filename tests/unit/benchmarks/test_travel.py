@@ -58,6 +58,15 @@ def test_a_librarys_thread_is_its_process_s_cost() -> None:
     assert "| api | 17.0 |" in text
 
 
+def test_what_a_batch_costs_is_told_from_what_a_job_in_it_adds() -> None:
+    costs = {size: {"worker": 400.0 / size + 3.0} for size in SIZES}
+    way = dataclasses.replace(_found().way, steps=(meter.Step(name="fetch", costs=costs),))
+
+    text = page.parts(dataclasses.replace(_found(), way=way))["cpu"]
+
+    assert "| worker | 400 | 3.0 |" in text
+
+
 def test_the_page_has_a_place_for_every_table() -> None:
     places = re.findall(r"<!-- (\w+) -->", PAGE.read_text(encoding="utf-8"))
 
