@@ -12,7 +12,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     framework: str = "python"
     weights: str | None = None
     batch: bool | str = False
-    max_batch: int = 64
+    max_batch: int = 256
     timeout: float = 60.0
     """Seconds."""
     load_timeout: float = 300.0

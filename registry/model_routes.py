@@ -32,7 +32,7 @@ _OPTIONS: dict[str, Any] = {
     "input": {"type": "string", "enum": ["bytes", "ints", "floats", "doubles", "strings", "json"], "default": "json"},
     "weights": {"type": "string", "description": "Path of the weights file, where there are several"},
     "batch": {"type": "string", "enum": ["true", "false", "verified"], "default": "verified"},
-    "max_batch": {"type": "integer", "default": 64},
+    "max_batch": {"type": "integer", "default": 256},
     "timeout": {"type": "number", "default": 60, "description": "Seconds one predict() call may take"},
     "load_timeout": {"type": "number", "default": 300, "description": "Seconds import and load() may take"},
     "memory_mb": {"type": "integer", "description": "Bound of the model's memory in MiB"},

@@ -52,7 +52,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     batch: bool | str = "verified"
     """`verified`: one by one until proven to give the same together. True: predict declared itself batchable (one
     output per input, else an error). False: one by one."""
-    max_batch: int = 64
+    max_batch: int = 256
     """Inputs in one predict() call at most."""
     timeout: float = 60.0
     """Seconds one predict() call may take; past it the runner is killed."""

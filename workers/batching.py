@@ -6,26 +6,36 @@ runner is busy, so an idle model answers a lone job without waiting and a busy o
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from workers import jobs
 
 T = TypeVar("T")
+
+BYTES: Final = 16 << 20
+"""Of inputs in a batch: a runner holds all of them at once, decoded, which often takes several times as much."""
 
 
 def take(
     waiting: deque[jobs.Job], *, limit_of: Callable[[int], int], version_of: Callable[[jobs.Job], int]
 ) -> tuple[int, list[jobs.Job]]:
     """Remove and return the next batch and its version: the first job, and those behind it that share its version,
-    `limit_of(version)` together at most. Jobs of another version keep their places. `waiting` must not be empty.
+    `limit_of(version)` together at most, and BYTES of inputs. Jobs of another version keep their places. `waiting` must
+    not be empty.
     """
     first = waiting.popleft()
     version = version_of(first)
-    batch, limit = [first], limit_of(version)
+    batch, limit, room = [first], limit_of(version), BYTES - first.size
     passed: list[jobs.Job] = []
     while waiting and len(batch) < limit:
         job = waiting.popleft()
-        (batch if version_of(job) == version else passed).append(job)
+        if version_of(job) != version:
+            passed.append(job)
+        elif (room := room - job.size) >= 0:
+            batch.append(job)
+        else:
+            passed.append(job)
+            break
     waiting.extendleft(reversed(passed))
     return version, batch
 

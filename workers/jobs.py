@@ -139,6 +139,11 @@ class Job:
         """Seconds its predict() call may take; None: the model's setting."""
 
     @property
+    def size(self) -> int:
+        """Bytes of its input."""
+        return memoryview(self.envelope.input).nbytes if self.envelope is not None else 0
+
+    @property
     def deadline(self) -> int:
         """Unix milliseconds after which it does not start: its own deadline or its maximum age."""
         own = self.envelope.deadline if self.envelope is not None else None

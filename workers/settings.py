@@ -12,7 +12,7 @@ class Settings(settings.Base):
 
     home: pathlib.Path = pathlib.Path(".panini")
     """Folder of everything Panini keeps; a worker puts versions, environments and caches there."""
-    worker_max_batch: int = pydantic.Field(default=64, ge=1, le=1000)
+    worker_max_batch: int = pydantic.Field(default=256, ge=1, le=1000)
     """Jobs handed to a runner at once, at most; a version's own `max_batch` may be smaller."""
     worker_queue: int = pydantic.Field(default=2000, ge=1)
     """Jobs held in memory before fetching pauses. Bounds what a rebalance gives back."""

@@ -53,6 +53,17 @@ def test_each_version_has_its_own_limit() -> None:
     assert names(batching.take(queue, limit_of=lambda v: v, version_of=version_of)[1]) == ["a1", "a2"]
 
 
+def test_a_batch_of_large_inputs_ends_at_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = waiting(1, 1, 2, 1, 1)
+    monkeypatch.setattr(batching, "BYTES", 2 * queue[0].size)
+    assert names(batching.take(queue, limit_of=lambda _: 9, version_of=version_of)[1]) == ["a0", "a1"]
+    # one that is larger than a batch may be goes alone, and the order stays
+    monkeypatch.setattr(batching, "BYTES", queue[0].size - 1)
+    assert names(queue) == ["a2", "a3", "a4"]
+    assert names(batching.take(queue, limit_of=lambda _: 9, version_of=version_of)[1]) == ["a2"]
+    assert names(batching.take(queue, limit_of=lambda _: 9, version_of=version_of)[1]) == ["a3"]
+
+
 @given(st.integers(1, 200), st.data())
 def test_one_guilty_among_many_costs_few_calls(size: int, data: st.DataObject) -> None:
     guilty = data.draw(st.integers(0, size - 1))
