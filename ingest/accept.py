@@ -101,11 +101,11 @@ class Acceptor:
             if held.accepted:
                 return held.job_id, False, await self._idempotent.ended(endpoint, held, wanted.wait)
             content = msgspec.structs.replace(content, id=held.job_id)
-            found = await self._write(endpoint, content, wanted, bulk=bulk)
+            found = await self._write(endpoint, content, wanted, bulk=bulk, again=True)
             await self._idempotent.accepted(endpoint, wanted.idempotency_key, held)
             return found
         if self._answers is None or not anew or bulk or self.full:
-            return await self._write(endpoint, content, wanted, bulk=bulk)
+            return await self._write(endpoint, content, wanted, bulk=bulk, again=not anew)
         of = self._answers.digest(endpoint, content)
         if of is None:
             return await self._write(endpoint, content, wanted, bulk=bulk)
@@ -117,7 +117,7 @@ class Acceptor:
         return found
 
     async def _write(
-        self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool
+        self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool, again: bool = False
     ) -> tuple[str, bool, records.Record | None]:
         job_id = content.id or ""
         if self._room is not None and self._room.full:
@@ -125,11 +125,11 @@ class Acceptor:
         if self._flooded is not None and not bulk:
             bulk = self._flooded.flooding(wanted.key, endpoint.account, endpoint.model)
         if wanted.wait is None:
-            await self._produce(endpoint, content, wanted, bulk=bulk)
+            await self._produce(endpoint, content, wanted, bulk=bulk, again=again)
             return job_id, bulk, None
         expected = self._waiters.expect(endpoint.account, endpoint.model, job_id)
         try:
-            await self._produce(endpoint, content, wanted, bulk=bulk)
+            await self._produce(endpoint, content, wanted, bulk=bulk, again=again)
             value = await waiting.within(expected, wanted.wait)
             if self._noted is not None:
                 self._noted.forget(job_id)
@@ -209,14 +209,19 @@ class Acceptor:
         return named
 
     async def _produce(
-        self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool
+        self, endpoint: specs.Endpoint, content: envelope.Envelope, wanted: Wanted, *, bulk: bool, again: bool
     ) -> None:
+        """Write it. `again`: other records may carry the job too. They share a partition, and so a worker, which runs
+        it once; two workers would take it from each other."""
         encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
             raise too_large(endpoint, len(encoded))
         try:
-            lane = names.bulk_topic if bulk else names.jobs_topic
-            place = await self._kafka.accept(lane(endpoint.account, endpoint.model), encoded)
+            topic = (names.bulk_topic if bulk else names.jobs_topic)(endpoint.account, endpoint.model)
+            if again:
+                place = await self._kafka.accept_record(topic, encoded, jobs=1, key=(content.id or "").encode())
+            else:
+                place = await self._kafka.accept(topic, encoded)
         except errors.KafkaUnavailable as error:
             raise problems.Problem(
                 503,

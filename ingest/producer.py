@@ -75,6 +75,8 @@ class _Sent:
     """Whose: a producer that was replaced no longer frees a place in the lane."""
     count: int
     """Of jobs in it."""
+    key: bytes | None = None
+    """Chooses its partition; none: any."""
 
 
 class Producer:
@@ -133,8 +135,11 @@ class Producer:
         finally:
             self._budget += len(content)
 
-    async def accept_record(self, topic: str, value: bytes, *, jobs: int) -> Place:
-        """Write one whole record of so many jobs, which shares with nobody. Raises KafkaUnavailable or Full."""
+    async def accept_record(self, topic: str, value: bytes, *, jobs: int, key: bytes | None = None) -> Place:
+        """Write one whole record of so many jobs, which shares with nobody. Records of one `key` share a partition.
+
+        Raises KafkaUnavailable or Full.
+        """
         if len(value) > self._budget:
             raise errors.Full
         one = _Waiting(value, asyncio.get_running_loop().create_future())
@@ -147,7 +152,7 @@ class Producer:
             async with asyncio.timeout(self._ack_timeout):
                 if topic not in self._warm:
                     await self.warm(topic)
-                self._send(_Sent(topic, lane, [one], epoch, jobs))
+                self._send(_Sent(topic, lane, [one], epoch, jobs, key))
                 return await one.accepted
         except TimeoutError as error:
             self._renew(epoch)
@@ -212,7 +217,7 @@ class Producer:
             return
         began = time.perf_counter()
         try:
-            sent = producer.send(one.topic, value)
+            sent = producer.send(one.topic, value, key=one.key)
         except (kafka.errors.KafkaError, AssertionError, ValueError) as error:
             self._failed(one, error)
             return

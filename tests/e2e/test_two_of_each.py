@@ -284,15 +284,20 @@ def test_a_running_job_is_canceled_at_another_api(two: Two) -> None:
 
 
 def test_a_repeated_post_at_another_api_is_the_same_job(two: Two) -> None:
-    """Catches `"GET"` in `Reservations.reserve` (results/reservations.py): each would be a job of its own."""
-    body = two.body()
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        key = {"Idempotency-Key": f"key-{next(two.numbers)}"}
-        found = [*pool.map(lambda url: two.post(url, body, **key), two.at.posting * 4)]
+    """Catches `"GET"` in `Reservations.reserve` (results/reservations.py): each would be a job of its own; and `key` in
+    `Acceptor._produce` (ingest/accept.py): two workers would take the one job from each other."""
+    two.shares()
+    bodies = [two.body() for _ in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for body in bodies:
+            key = {"Idempotency-Key": f"key-{next(two.numbers)}"}
+            found = [*pool.map(lambda url: two.post(url, body, **key), two.at.posting * 8)]  # noqa: B023  at once
 
-    (job_id,) = {one["id"] for one in found}
-    assert [one["status"] for one in two.ended([job_id])] == ["succeeded"]
-    assert len(two.runs(body["input"]["n"])) == 1
+            (job_id,) = {one["id"] for one in found}
+            assert [(one["status"], one["attempt"]) for one in two.ended([job_id])] == [("succeeded", 1)]
+    with two.at.offsets(MODEL) as offsets:
+        kit.until(lambda: (seen := offsets.look()) and not installation.lag(seen), "every record is finished")
+    assert [len(two.runs(body["input"]["n"])) for body in bodies] == [1] * 8
 
 
 def test_deadlines_are_kept_while_both_workers_stand_still(two: Two) -> None:
