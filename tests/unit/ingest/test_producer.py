@@ -56,7 +56,7 @@ class Client:
             raise kafka.errors.KafkaTimeoutError("no metadata")
         return {0, 1}
 
-    def send(self, topic: str, value: bytes) -> Sent:
+    def send(self, topic: str, value: bytes, key: bytes | None) -> Sent:
         self.sent.append(Sent(topic, value))
         return self.sent[-1]
 
