@@ -139,7 +139,7 @@ class Bench:
         """Everything, in order."""
         ran = await self._alone()
         self.found.rates["nothing"] = (ran.rate(ran.accepted, ran.ends[-1]), 0.0)
-        spell = 0.9 * (ran.ends[-1] - ran.sent)  # a set lasts longer with something beside it
+        spell = ran.ends[-1] - ran.sent + 2 * BEFORE  # what comes after the set's end is not counted
         for name, count in USERS.items():
             self.found.latency[f"{name}, no bulk"] = await self._interactive(count, ALONE)
             pouring = asyncio.create_task(self._interactive(count, BEFORE + spell))
