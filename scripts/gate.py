@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+TESTS = pathlib.Path("tests")
+
 CHECKS = {"lint": ["make", "lint"], "types": ["make", "types"]}
 
 FAULTS = ("test_checker.py", "test_bugs.py", "test_short_outages.py", "test_chaos.py")
@@ -20,11 +22,13 @@ FAULTS = ("test_checker.py", "test_bugs.py", "test_short_outages.py", "test_chao
 SHORT = {"PANINI_FAULTS_JOBS": "600", "PANINI_FAULTS_SEED": "11"}
 """How much happens in them here, unless the environment says otherwise: the same each time."""
 
+PARTS = ("architecture", "unit", "contract", "integration", *(f"faults/{name}" for name in FAULTS))
+
 SIDES = {
-    "tests of whole stacks": ("docs", "e2e"),
-    "tests of parts": ("architecture", "unit", "contract", "integration", *(f"faults/{name}" for name in FAULTS)),
+    "tests of whole stacks": ("e2e/test_*.py",),
+    "tests of parts and pages": (*PARTS, "docs", "e2e/dashboard"),
 }
-"""Folders of tests, in two halves that take about as long as each other."""
+"""Folders and files of tests, in two halves that take about as long as each other."""
 
 
 def main() -> int:
@@ -69,7 +73,8 @@ def _tests(folder: pathlib.Path) -> list[str]:
 def _started(name: str, coverage: pathlib.Path, shown: pathlib.Path | None) -> subprocess.Popen[bytes]:
     """One side, its output in the file `shown` or for all to see."""
     print(f"== {name}: {', '.join(SIDES[name])}", flush=True)
-    command = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", *(f"tests/{one}" for one in SIDES[name])]
+    paths = [str(path) for pattern in SIDES[name] for path in sorted(TESTS.glob(pattern))]
+    command = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", *paths]
     environ = SHORT | dict(os.environ) | {"COVERAGE_FILE": str(coverage)}
     if shown is None:
         return subprocess.Popen(command, env=environ)
