@@ -11,12 +11,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pydantic
+import redis.asyncio
+import redis.exceptions
 
 from panini.stack import errors, home, pidfile, ports, process, ready, settings
-from results import errors as results_errors
-from results import link
-from wire import settings as wire_settings
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +104,13 @@ class Valkey:
             await self._child.stop(self.options.stop_timeout)
 
     async def _answers(self, pid: int) -> None:
-        where = wire_settings.Connections(redis=self.url, redis_password=pydantic.SecretStr(self.password))
-        async with contextlib.aclosing(link.Link(where)) as over:
+        # retry=None: redis-py else tries ten times by itself, and a wrong password shows after seconds
+        async with redis.asyncio.Redis.from_url(self.url_with_password, retry=None, socket_timeout=2) as client:
             while True:
-                with contextlib.suppress(results_errors.ResultsError):
-                    if b"process_id:%d\r\n" % pid in await over.call("INFO", "server"):
-                        await over.call("PING")  # refused while the log is loaded
+                with contextlib.suppress(redis.exceptions.RedisError):
+                    information = await client.info("server")
+                    if information["process_id"] == pid:
+                        await client.ping()  # refused while the log is loaded
                         return
                 await asyncio.sleep(POLL)
 
