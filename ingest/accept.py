@@ -15,6 +15,7 @@ import msgspec
 
 from ingest import bodies, errors, floods, idempotency, known, notes, producer
 from results import budget, records, refusals, views, waiting
+from results import errors as results_errors
 from wire import envelope, ids, jobs, names, problems, specs, webhooks
 
 RETRY_AFTER: Final = "1"
@@ -126,7 +127,7 @@ class Acceptor:
             bulk = self._flooded.flooding(wanted.key, endpoint.account, endpoint.model)
         if wanted.wait is None:
             await self._produce(endpoint, content, wanted, bulk=bulk, again=again)
-            return job_id, bulk, None
+            return job_id, bulk, await self._ended(endpoint, job_id) if again else None
         expected = self._waiters.expect(endpoint.account, endpoint.model, job_id)
         try:
             await self._produce(endpoint, content, wanted, bulk=bulk, again=again)
@@ -135,9 +136,17 @@ class Acceptor:
                 self._noted.forget(job_id)
             return job_id, bulk, records.decode(value)
         except TimeoutError:
-            return job_id, bulk, None
+            return job_id, bulk, await self._ended(endpoint, job_id)
         finally:
             expected.cancel()
+
+    async def _ended(self, endpoint: specs.Endpoint, job_id: str) -> records.Record | None:
+        """The record of a job that has ended without this process being told: by the sweeper, or as an earlier copy."""
+        try:
+            found = await self._waiters.wait(endpoint.account, endpoint.model, job_id, 0)
+        except results_errors.ResultsError:
+            return None
+        return found if found is not None and found.terminal else None
 
     @property
     def full(self) -> bool:
