@@ -6,9 +6,12 @@ found ended when its record comes again (its worker was lost in between) is repl
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from registry import client
+from registry import errors as registry_errors
 from results import errors as store_errors
 from results import protocol, views
 from wire import specs
@@ -21,21 +24,34 @@ ID_HEADER: Final = "panini-id"
 _PAUSES: Final = (0.1, 5.0)
 """Seconds before the first and at most before any later try."""
 
+_ASK_AGAIN: Final = 0.2
+"""Seconds after which the registry is asked anew for the allow-list: a flood of wrong names is 5 calls a second."""
+
 
 class Replies:
     """Sends finished jobs to where their clients listen."""
 
-    def __init__(self, store: protocol.Store, to: produce.Producer, model: Callable[[], specs.Model]) -> None:
+    def __init__(
+        self,
+        store: protocol.Store,
+        to: produce.Producer,
+        model: Callable[[], specs.Model],
+        *,
+        ask: Callable[[], Awaitable[client.Model | None]],
+    ) -> None:
         self._store = store
         self._to = to
         self._model = model
+        self._ask = ask
+        self._asked = -_ASK_AGAIN
+        self._newest: list[str] = []
 
     async def send(self, finished: Sequence[jobs.Job]) -> None:
         """Reply to those that ask for it. Returns once Kafka has every reply, however long that takes.
 
         A topic that Kafka refuses or does not have is told in the log and given up: the result stays readable.
         """
-        wanted = [job for job in finished if job.reply_to is not None and self._allowed(job)]
+        wanted = [job for job in finished if job.reply_to is not None and await self._allowed(job)]
         pause = _PAUSES[0]
         while wanted:
             try:
@@ -62,8 +78,19 @@ class Replies:
             else:
                 return
 
-    def _allowed(self, job: jobs.Job) -> bool:
+    async def _allowed(self, job: jobs.Job) -> bool:
+        """By the list as this worker knows it, and else as the registry does: a worker that loads a version knows the
+        list from before, and ingest may have accepted the job by a newer one."""
         if job.reply_to in self._model().reply_topics:
+            return True
+        if time.monotonic() - self._asked >= _ASK_AGAIN:
+            try:
+                found = await self._ask()
+            except registry_errors.RegistryError as error:
+                log.warning("the registry does not say which topics may be replied to: %s", error)
+            else:
+                self._asked, self._newest = time.monotonic(), found.model.reply_topics if found is not None else []
+        if job.reply_to in self._newest:
             return True
         subject = {"job": job.id}
         log.warning("job %s names the topic %r, which its model may not reply to", job.id, job.reply_to, extra=subject)

@@ -98,7 +98,9 @@ class Worker:
             drain=options.worker_drain,
             park=self._parking,
             heard=self._saying,
-            reply=replies.Replies(store.Store(self._link), self._producer, self._model),
+            reply=replies.Replies(
+                store.Store(self._link), self._producer, self._model, ask=lambda: self._registry.model(account, model)
+            ),
             shared=caching.Cache(self._link),
         )
         self._control = control.Control(

@@ -38,7 +38,7 @@ API: Final[dict[str, tuple[Any, str]]] = {
     "named": (accept.Acceptor, "_envelope"),
     "reserved": (idempotency.Idempotency, "hold"),
     "handed to the producer": (producer.Producer, "_send"),
-    "acknowledged": (producer.Producer, "accept"),
+    "acknowledged": (producer.Producer, "accept_record"),
     "to be noted": (notes.Notes, "accepted"),
     "marked as accepted": (idempotency.Idempotency, "accepted"),
     "answered": (accept.Acceptor, "submit"),
