@@ -101,12 +101,15 @@ class Acceptor:
             held = await self._idempotent.hold(endpoint, wanted.idempotency_key, raw, content.id or "")
             if held.accepted:
                 return held.job_id, False, await self._idempotent.ended(endpoint, held, wanted.wait)
+            anew = held.job_id == content.id
             content = msgspec.structs.replace(content, id=held.job_id)
             found = await self._write(endpoint, content, wanted, bulk=bulk, again=True)
             await self._idempotent.accepted(endpoint, wanted.idempotency_key, held)
-            return found
-        if self._answers is None or not anew or bulk or self.full:
-            return await self._write(endpoint, content, wanted, bulk=bulk, again=not anew)
+            return found if anew else await self._as_it_is(endpoint, found)
+        if not anew:
+            return await self._as_it_is(endpoint, await self._write(endpoint, content, wanted, bulk=bulk, again=True))
+        if self._answers is None or bulk or self.full:
+            return await self._write(endpoint, content, wanted, bulk=bulk)
         of = self._answers.digest(endpoint, content)
         if of is None:
             return await self._write(endpoint, content, wanted, bulk=bulk)
@@ -127,7 +130,7 @@ class Acceptor:
             bulk = self._flooded.flooding(wanted.key, endpoint.account, endpoint.model)
         if wanted.wait is None:
             await self._produce(endpoint, content, wanted, bulk=bulk, again=again)
-            return job_id, bulk, await self._ended(endpoint, job_id) if again else None
+            return job_id, bulk, None
         expected = self._waiters.expect(endpoint.account, endpoint.model, job_id)
         try:
             await self._produce(endpoint, content, wanted, bulk=bulk, again=again)
@@ -139,6 +142,13 @@ class Acceptor:
             return job_id, bulk, await self._ended(endpoint, job_id)
         finally:
             expected.cancel()
+
+    async def _as_it_is(
+        self, endpoint: specs.Endpoint, found: tuple[str, bool, records.Record | None]
+    ) -> tuple[str, bool, records.Record | None]:
+        """A job sent again is not said to be queued where its earlier copy has ended."""
+        job_id, bulk, ended = found
+        return job_id, bulk, ended or await self._ended(endpoint, job_id)
 
     async def _ended(self, endpoint: specs.Endpoint, job_id: str) -> records.Record | None:
         """The record of a job that has ended without this process being told: by the sweeper, or as an earlier copy."""
