@@ -4,9 +4,10 @@ import asyncio
 import base64
 import contextlib
 import socket
+import time
 import uuid
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import kafka
 import kafka.errors
@@ -16,6 +17,10 @@ from registry import errors
 from registry import settings as registry_settings
 from wire import names
 from wire import settings as wire_settings
+
+
+_LOOK: Final = 0.02
+"""Seconds between looks whether a topic is gone."""
 
 
 class Topics(Protocol):
@@ -92,7 +97,16 @@ class KafkaTopics:
             if mine:
                 with contextlib.suppress(kafka.errors.UnknownTopicOrPartitionError):
                     client.delete_topics(mine, timeout_ms=self._timeout_ms)
-            return empty and _delete_group(client, group)
+            return self._gone(client, mine) and empty and _delete_group(client, group)
+
+    def _gone(self, client: Any, topics: list[str]) -> bool:
+        """Whether brokers have heard of it too, which comes after the controller's yes; waits for that, bounded."""
+        end = time.monotonic() + self._settings.kafka_admin_timeout
+        while not set(topics).isdisjoint(client.list_topics()):
+            if time.monotonic() > end:
+                return False
+            time.sleep(_LOOK)
+        return True
 
     def _knock(self) -> None:
         """See first whether any broker listens: at once, where kafka-python asks on until its time is over."""

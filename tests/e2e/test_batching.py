@@ -38,7 +38,7 @@ def test_the_verdict_is_told(stack: kit.Stack, http: httpx.Client, state: str) -
     )
     assert told["batching"] == state
     assert why in told["why"]
-    assert f"batches {state}: " in http.get(f"{version}/log").text
+    kit.until(lambda: f"batches {state}: " in http.get(f"{version}/log").text, "the log says it too")
     # And answers stay right, together or not
     many = [*answers] * 50
     body = "".join(json.dumps({"input": one}) + "\n" for one in many)

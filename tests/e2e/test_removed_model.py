@@ -192,7 +192,8 @@ def test_a_registry_killed_in_the_middle_goes_on(alone: tuple[Installation, Left
         assert (left.topics("killed"), left.keys("killed"), left.blobs(), left.logs()) == (set(), set(), set(), set())
         assert names.group("default", "killed") not in left.groups()
         assert made.running.gone(worker) == 0, "its worker ended by itself"
-        assert http.get(f"{made.results[1]}/v1/jobs/{old}").status_code == 404
+        job = f"{made.results[1]}/v1/jobs/{old}"
+        kit.until(lambda: http.get(job).status_code == 404, "the registry is heard of again")
 
 
 def test_a_worker_that_loads_meanwhile_does_not_join(alone: tuple[Installation, Left], tmp_path: pathlib.Path) -> None:
