@@ -18,7 +18,6 @@ from registry import settings as registry_settings
 from wire import names
 from wire import settings as wire_settings
 
-
 _LOOK: Final = 0.02
 """Seconds between looks whether a topic is gone."""
 
