@@ -7,8 +7,7 @@ but for an answer that is likely known already (known.py).
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -21,18 +20,16 @@ from wire import envelope, ids, jobs, names, problems, specs, webhooks
 RETRY_AFTER: Final = "1"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP answer."""
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     media_type: str = "application/json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What the request's headers ask for."""
 
     wait: float | None = None
@@ -42,6 +39,10 @@ class Wanted:
     """Id of the caller's API key."""
     idempotency_key: str | None = None
     """The same key again is the same job."""
+
+
+Accepting = Callable[[specs.Endpoint, bytes, Wanted], Awaitable[Reply]]
+"""Takes a job: its model, its body, what its headers ask for."""
 
 
 class Acceptor:
@@ -167,8 +168,7 @@ class Acceptor:
         self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None
     ) -> tuple[envelope.Envelope, bytes]:
         """One line of a bulk set as an envelope, and encoded. Raises Problem."""
-        content, *_ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent))
-        content = msgspec.structs.replace(content, id=job_id)
+        content, *_ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent), job_id)
         encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
             raise too_large(endpoint, len(encoded))
@@ -176,12 +176,17 @@ class Acceptor:
 
     def _accepted(self, job_id: str, endpoint: specs.Endpoint, wanted: Wanted, *, bulk: bool) -> Reply:
         own = views.address(job_id, endpoint.model, ours=True)
-        headers = {"Location": own, "Retry-After": RETRY_AFTER} | _applied(wanted)
+        headers = {"Location": own, "Retry-After": RETRY_AFTER}
+        if wanted.wait is not None:
+            headers |= _applied(wanted)
         body = views.queued(job_id, endpoint.model, self._clock_ms(), bulk=bulk)
         return Reply(status=202, body=body, headers=headers)
 
-    def _envelope(self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted) -> tuple[envelope.Envelope, bool, bool]:
-        """The job, whether its client wants it in the bulk lane, and whether its id is a fresh one."""
+    def _envelope(
+        self, endpoint: specs.Endpoint, raw: bytes, wanted: Wanted, job_id: str | None = None
+    ) -> tuple[envelope.Envelope, bool, bool]:
+        """The job, whether its client wants it in the bulk lane, and whether its id is a fresh one; `job_id`, where it
+        has one already."""
         if endpoint.live is None:
             raise not_live(endpoint)
         try:
@@ -195,16 +200,18 @@ class Acceptor:
                 f'{error}. {endpoint.model} takes {bodies.EXPECTED[endpoint.input]} as "input".',
             ) from error
         now = self._clock_ms()
+        if job_id is None or body.id is not None:
+            named = self._job_id(endpoint, body.id, now)
         made = envelope.Envelope(
-            id=self._job_id(endpoint, body.id, now),
+            id=job_id or named,
             input=content,
             version=body.version,
             accepted_at=now,
             deadline=deadline,
             timeout=body.timeout,
-            metadata=_small(body.metadata),
-            webhook=_webhook(endpoint, body),
-            reply_to=_allowed(endpoint, body.reply_to),
+            metadata=_small(body.metadata) if body.metadata is not None else None,
+            webhook=_webhook(endpoint, body) if body.webhook is not None or body.webhook_events is not None else None,
+            reply_to=_allowed(endpoint, body.reply_to) if body.reply_to is not None else None,
             notify=self._waiters.channel if wanted.wait is not None else None,
             traceparent=wanted.traceparent,
             cache=body.cache,
@@ -303,16 +310,14 @@ def failed(job_id: str, record: records.Record) -> problems.Problem:
     )
 
 
-def _small(metadata: dict[str, object] | None) -> dict[str, object] | None:
-    if metadata is not None and len(msgspec.msgpack.encode(metadata)) > bodies.MAX_METADATA:
+def _small(metadata: dict[str, object]) -> dict[str, object]:
+    if len(msgspec.msgpack.encode(metadata)) > bodies.MAX_METADATA:
         raise problems.Problem(422, "Metadata too large", f"metadata may take {bodies.MAX_METADATA} bytes")
     return metadata
 
 
-def _webhook(endpoint: specs.Endpoint, body: bodies.Body) -> envelope.Webhook | None:
-    """The job's own webhook; none where it says nothing: then the model's default holds at its end."""
-    if body.webhook is None and body.webhook_events is None:
-        return None
+def _webhook(endpoint: specs.Endpoint, body: bodies.Body) -> envelope.Webhook:
+    """The webhook of a job that says something of it; of any other the model's default holds at its end."""
     url = body.webhook or endpoint.webhook
     if url is None:
         raise problems.Problem(
@@ -330,8 +335,8 @@ def _webhook(endpoint: specs.Endpoint, body: bodies.Body) -> envelope.Webhook | 
     return envelope.Webhook(url=url, events=events)
 
 
-def _allowed(endpoint: specs.Endpoint, topic: str | None) -> str | None:
-    if topic is not None and topic not in endpoint.reply_topics:
+def _allowed(endpoint: specs.Endpoint, topic: str) -> str:
+    if topic not in endpoint.reply_topics:
         raise problems.Problem(
             422, "Topic not allowed", f"{topic!r} is not in the reply topics of {endpoint.model}; its author may add it"
         )

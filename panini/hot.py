@@ -1,26 +1,28 @@
 """The hot addresses: submitting a job, predicting, and reading a job. Which requests are answered at once, and how.
 
 `take` looks at a request's head. Where the application's own logic (`accept`, `answers`) can be called with what the
-head says, it returns the work to do once the body is there; whatever is unusual (an unknown key or model, a query, a
-body of unknown length) is left to the application. So there is one API: the same functions check and answer, and what
+head says, it returns the way to do that once the body is there; whatever is unusual (an unknown key or model, a query,
+a body of unknown length) is left to the application. So there is one API: the same functions check and answer, and what
 is left out here is only the framework's routing and validation, which those functions do not need. Knows no server.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
 import ingest.routes
 from ingest import accept
 from results import answers
 from wire import access, directory, metrics, problems, specs
 
-_JOB: Final = b"/v1/jobs/"
+JOB: Final = b"/v1/jobs/"
+ID: Final = re.compile(rb"[A-Za-z0-9_-]{34}")
+"""What stands behind it."""
+LENGTH: Final = 34
 _MODEL: Final = b"/v1/models/"
 _SUBMIT: Final = b"/jobs"
 _PREDICT: Final = b"/predict"
 _NAME: Final = re.compile(rb"[a-z0-9-]{1,40}")
-_ID: Final = re.compile(rb"[A-Za-z0-9_-]{34}")
 
 Headers = Mapping[bytes, bytes]
 """By name in small letters."""
@@ -34,8 +36,86 @@ class Response(NamedTuple):
     body: bytes
 
 
-Work = Callable[[bytes], Awaitable[Response]]
-"""Answers, given the request's body."""
+class Way(Protocol):
+    """What a head says: who asks what of whom. As good for a later request with the same head, while it `holds`."""
+
+    length: int
+    """Bytes of the body."""
+    lasting: bool
+    """Whether such a head is likely to come again: it names nothing that is of one request alone."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing has changed since: a newer snapshot may know the key and the model no more."""
+        ...
+
+    async def answer(self, said: bytes) -> Response:
+        """Given the body; for a GET the id of the job."""
+        ...
+
+
+class Read:
+    """A GET of a job."""
+
+    __slots__ = ("_asked", "_found", "_generation", "_key", "_known", "lasting", "length")
+
+    def __init__(
+        self, found: answers.Results, known: directory.Directory, key: specs.Key, asked: answers.Asked
+    ) -> None:
+        self._generation = known.generation
+        self.length = 0
+        self.lasting = asked.if_none_match is None
+        self._found = found
+        self._known = known
+        self._key = key
+        self._asked = asked
+
+    @property
+    def holds(self) -> bool:
+        """See Way."""
+        return self._generation == self._known.generation
+
+    async def answer(self, said: bytes) -> Response:
+        """See Way."""
+        answer = await self._found.job(self._known, self._key, said.decode("ascii"), self._asked)
+        return Response(answer.status, answer.headers, answer.body)
+
+
+class Post:
+    """A POST of a job."""
+
+    __slots__ = ("_accepting", "_endpoint", "_generation", "_known", "_wanted", "lasting", "length")
+
+    def __init__(
+        self,
+        accepting: accept.Accepting,
+        known: directory.Directory,
+        endpoint: specs.Endpoint,
+        wanted: accept.Wanted,
+        length: int,
+    ) -> None:
+        self._generation = known.generation
+        self._known = known
+        self.length = length
+        self.lasting = wanted.traceparent is None
+        self._accepting = accepting
+        self._endpoint = endpoint
+        self._wanted = wanted
+
+    @property
+    def holds(self) -> bool:
+        """See Way."""
+        return self._generation == self._known.generation
+
+    async def answer(self, said: bytes) -> Response:
+        """See Way."""
+        try:
+            reply = await self._accepting(self._endpoint, said, self._wanted)
+        except problems.Problem as problem:
+            metrics.JOBS_REFUSED.labels(problem.status).inc()
+            typed = problem.headers | {"Content-Type": problems.MEDIA_TYPE}
+            return Response(problem.status, typed, problem.body())
+        return Response(reply.status, reply.headers | {"Content-Type": reply.media_type}, reply.body)
 
 
 class Hot:
@@ -44,11 +124,13 @@ class Hot:
     def __init__(self, state: Any) -> None:
         self._state = state
 
-    def take(self, method: bytes, target: bytes, headers: Headers) -> Work | None:
-        """The work of a request, if it is ours to answer. `target`: as on the request line; nothing is read or sent."""
+    def take(self, method: bytes, target: bytes, headers: Headers) -> Way | None:
+        """The way of a request, if it is ours to answer. `target`: as on the request line; nothing is read or sent."""
+        if b"transfer-encoding" in headers:
+            return None
         if method == b"GET":
-            if target.startswith(_JOB) and _ID.fullmatch(target, len(_JOB)) and hasattr(self._state, "results"):
-                return self._read(target[len(_JOB) :], headers)
+            if target.startswith(JOB) and ID.fullmatch(target, len(JOB)) and hasattr(self._state, "results"):
+                return self._read(headers)
         elif method == b"POST" and target.startswith(_MODEL) and hasattr(self._state, "acceptor"):
             if target.endswith(_SUBMIT):
                 return self._post(target[len(_MODEL) : -len(_SUBMIT)], headers, predict=False)
@@ -56,21 +138,15 @@ class Hot:
                 return self._post(target[len(_MODEL) : -len(_PREDICT)], headers, predict=True)
         return None
 
-    def _read(self, job_id: bytes, headers: Headers) -> Work | None:
+    def _read(self, headers: Headers) -> Way | None:
         key = self._key(headers)
         if key is None or b"prefer" in headers or b"content-length" in headers:
             return None
-        found: answers.Results = self._state.results
         if_none_match = headers.get(b"if-none-match")
         asked = answers.Asked(if_none_match=if_none_match.decode("latin-1") if if_none_match is not None else None)
+        return Read(self._state.results, self._state.directory, key, asked)
 
-        async def work(_: bytes) -> Response:
-            answer = await found.job(self._state.directory, key, job_id.decode("ascii"), asked)
-            return Response(answer.status, answer.headers, answer.body)
-
-        return work
-
-    def _post(self, model: bytes, headers: Headers, *, predict: bool) -> Work | None:
+    def _post(self, model: bytes, headers: Headers, *, predict: bool) -> Way | None:
         key = self._key(headers)
         if key is None or not _NAME.fullmatch(model):
             return None
@@ -94,18 +170,7 @@ class Hot:
             wait=wait, traceparent=traceparent.decode("latin-1") if traceparent is not None else None, key=key.id
         )
         acceptor: accept.Acceptor = self._state.acceptor
-        accepting = acceptor.predict if predict else acceptor.submit
-
-        async def work(body: bytes) -> Response:
-            try:
-                reply = await accepting(endpoint, body, wanted)
-            except problems.Problem as problem:
-                metrics.JOBS_REFUSED.labels(problem.status).inc()
-                typed = problem.headers | {"Content-Type": problems.MEDIA_TYPE}
-                return Response(problem.status, typed, problem.body())
-            return Response(reply.status, reply.headers | {"Content-Type": reply.media_type}, reply.body)
-
-        return work
+        return Post(acceptor.predict if predict else acceptor.submit, known, endpoint, wanted, int(length))
 
     def _key(self, headers: Headers) -> specs.Key | None:
         authorization, named = headers.get(b"authorization"), headers.get(b"x-api-key")

@@ -7,7 +7,7 @@ from typing import Any, cast
 import uvicorn
 import uvicorn.config
 
-from panini import api, front, hot, listening, logs
+from panini import api, front, heads, hot, listening, logs
 from workers import sandbox
 
 
@@ -23,7 +23,7 @@ def run(role: str) -> int:
         host=options.host,
         port=options.port,
         loop="uvloop",
-        http=cast("Any", functools.partial(front.Front, addresses=hot.Hot(app.state))),
+        http=cast("Any", functools.partial(front.Front, addresses=hot.Hot(app.state), known=heads.Heads())),
         ws="none",
         log_config=None,
         access_log=False,

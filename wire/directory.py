@@ -35,6 +35,8 @@ class Directory:
         self._by_name: dict[tuple[str, str], specs.Endpoint] = {}
         self._by_uid: dict[int, specs.Endpoint] = {}
         self._known: dict[str, specs.Key] = {}
+        self.generation = 0
+        """Another number with every snapshot: what was looked up before may not hold any more."""
         self._asked = -MISS_INTERVAL
         """When the last question to the registry began (monotonic seconds)."""
         self._lock = asyncio.Lock()
@@ -104,6 +106,7 @@ class Directory:
             await asyncio.sleep(INTERVAL)
 
     def _take(self, snapshot: specs.Snapshot) -> None:
+        self.generation += 1
         self._keys = snapshot.keys
         self._known = {}
         self._by_name = {(e.account, e.model): e for e in snapshot.endpoints}

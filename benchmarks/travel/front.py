@@ -15,7 +15,7 @@ import uvloop
 from benchmarks.travel import place
 from ingest import accept
 from ingest import settings as ingest_settings
-from panini import front, hot, memory
+from panini import front, heads, hot, memory
 from results import answers, records, views
 from wire import specs
 
@@ -61,7 +61,7 @@ async def serve(port: int) -> None:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http=cast("Any", functools.partial(front.Front, addresses=hot.Hot(state))),
+        http=cast("Any", functools.partial(front.Front, addresses=hot.Hot(state), known=heads.Heads())),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -124,6 +124,47 @@ def line(stack: kit.Stack) -> Iterator[Line]:
         yield made
 
 
+@pytest.mark.parametrize("name", sorted({*REQUESTS} - {"an unknown key"}))  # a line says its own key
+def test_a_head_that_came_before_is_answered_alike(
+    line: Line, http: httpx.Client, model: str, job: str, name: str
+) -> None:
+    method, path, more, body = REQUESTS[name]
+    path = path.replace("MODEL", model).replace("JOB", job)
+    headers = {key: value.replace("JOB", job) for key, value in more.items()}
+
+    def unique() -> bytes:
+        return body.replace(b"NUMBER", b"%d" % time.time_ns())
+
+    # When the parser reads it the first time only, and the application the other
+    for _ in range(3):
+        kept = [f"{key}: {value}" for key, value in headers.items()]
+        line.send(line.request(f"{method} {path}", unique(), *kept))
+        status, told_so, content = line.answer()
+    short = httpx.Response(status, headers=told_so, content=content)
+    long = http.request(method, path + "?", headers=headers, content=unique())
+
+    assert (short.status_code, told(short)) == (long.status_code, told(long))
+    assert heads(short) == heads(long)
+
+
+def test_a_head_holds_no_longer_than_its_model(stack: kit.Stack, line: Line) -> None:
+    model = stack.deploy({"predict.py": "def predict(inputs):\n    return [3 * x for x in inputs]\n"})
+    request = line.request(f"POST /v1/models/{model}/predict", b'{"input": 4}')
+    for _ in range(2):
+        line.send(request)
+        assert output(line.answer()[2]) == 12
+
+    # When the model is removed
+    with stack.client() as client:
+        client.remove(model)
+
+    def gone() -> bool:
+        line.send(request)
+        return line.answer()[0] == 404
+
+    kit.until(gone, "its head is known no more")
+
+
 def output(body: bytes) -> Any:
     return json.loads(body)["output"]
 
