@@ -65,12 +65,15 @@ def opaque_input(raw: msgspec.Raw, kind: jobs.InputType) -> msgspec.Raw:
     if not text:
         raise errors.InvalidJob('the body needs an "input"')
     try:
-        if kind is jobs.InputType.BYTES:
-            return envelope.value_input(_BYTES.decode(text))
-        if kind is jobs.InputType.STRINGS:
-            _STRING.decode(text)
-        elif kind is not jobs.InputType.JSON:
+        decoder = _NUMBER_LISTS.get(kind)
+        if decoder is not None and text.count(b"[") == 1:
+            decoder.decode(text)
+        elif decoder is not None:
             _numbers(text, kind)
+        elif kind is jobs.InputType.BYTES:
+            return envelope.value_input(_BYTES.decode(text))
+        elif kind is jobs.InputType.STRINGS:
+            _STRING.decode(text)
         elif envelope.depth_exceeds(text):
             raise errors.InvalidJob(f"the input nests deeper than {envelope.MAX_DEPTH} levels")
     except _REFUSED as error:
@@ -102,10 +105,7 @@ def deadline_ms(deadline: dt.datetime | float | None) -> int | None:
 
 
 def _numbers(text: bytes, kind: jobs.InputType) -> None:
-    decoder = _NUMBER_LISTS[kind]
-    if text.count(b"[") == 1:
-        decoder.decode(text)
-        return
+    """Check what is no plain list of numbers."""
     if envelope.depth_exceeds(text):
         raise errors.InvalidJob(f"the input nests deeper than {envelope.MAX_DEPTH} levels")
     whole = _any.decode(text)

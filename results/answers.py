@@ -54,7 +54,11 @@ class Results:
 
     async def job(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
         """GET of a job that Panini named."""
-        return await answered(lambda: self._job(known, key, job_id, asked))
+        try:  # as `answered`, at half its cost
+            parsed, endpoint = self._found(known, key, job_id) or await self.ours(known, key, job_id)
+            return await self._state(endpoint, job_id, parsed, asked)
+        except (problems.Problem, errors.StoreUnavailable) as error:
+            return _refused(error)
 
     async def job_of_model(
         self, known: directory.Directory, key: specs.Key, model: str, job_id: str, asked: Asked
@@ -84,10 +88,6 @@ class Results:
     ) -> Answer:
         """GET of a model's jobs, newest first."""
         return await answered(lambda: self._page(known, key, model, status=status, cursor=cursor, limit=limit))
-
-    async def _job(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
-        parsed, endpoint = await self.ours(known, key, job_id)
-        return await self._state(endpoint, job_id, parsed, asked)
 
     async def _job_of_model(
         self, known: directory.Directory, key: specs.Key, model: str, job_id: str, asked: Asked
@@ -231,16 +231,23 @@ class Results:
 
     async def ours(self, known: directory.Directory, key: specs.Key, job_id: str) -> tuple[ids.JobId, specs.Endpoint]:
         """The claims of an id and its model. Raises Problem 404: not ours, not the caller's, or its model is gone."""
+        found = self._found(known, key, job_id)
+        if found is None:
+            await known.fresh()
+            found = self._found(known, key, job_id)
+        if found is None:
+            raise problems.Problem(404, "No such job", f"the model of job {job_id} was removed, and its jobs with it")
+        return found
+
+    def _found(
+        self, known: directory.Directory, key: specs.Key, job_id: str
+    ) -> tuple[ids.JobId, specs.Endpoint] | None:
+        """As `ours`, of what is known here; none: not its model."""
         parsed = ids.parse(job_id)
         if parsed is None or not self.signer.verify(parsed, account_uid=key.account_uid):
             raise refusals.no_job(job_id)
         endpoint = known.endpoint_by_uid(parsed.model_uid)
-        if endpoint is None:
-            await known.fresh()
-            endpoint = known.endpoint_by_uid(parsed.model_uid)
-        if endpoint is None or endpoint.account != key.account:
-            raise problems.Problem(404, "No such job", f"the model of job {job_id} was removed, and its jobs with it")
-        return parsed, endpoint
+        return (parsed, endpoint) if endpoint is not None and endpoint.account == key.account else None
 
 
 _POLL: Final = {"Retry-After": "1", "Cache-Control": "no-store"}
@@ -253,10 +260,8 @@ async def answered(work: Callable[[], Awaitable[Answer]]) -> Answer:
     """The work's answer, its problem, or 503 while the store is away."""
     try:
         return await work()
-    except problems.Problem as problem:
-        return _refused(problem)
-    except errors.StoreUnavailable:
-        return _refused(refusals.away())
+    except (problems.Problem, errors.StoreUnavailable) as error:
+        return _refused(error)
 
 
 def clock() -> int:
@@ -296,5 +301,6 @@ def _ended(job_id: str) -> dict[str, str]:
     return {"Cache-Control": "private", "ETag": f'"{job_id}"'}
 
 
-def _refused(problem: problems.Problem) -> Answer:
+def _refused(error: problems.Problem | errors.StoreUnavailable) -> Answer:
+    problem = error if isinstance(error, problems.Problem) else refusals.away()
     return Answer(problem.status, {"Content-Type": problems.MEDIA_TYPE} | problem.headers, problem.body())

@@ -21,12 +21,8 @@ def digest(model_uid: int, version: int, kind: jobs.InputType, content: bytes) -
     The options of a run (timeout, retries, batches) are the version's own. What one job brings beside its input
     (metadata, deadline, webhook) changes no answer.
     """
-    said = hashlib.blake2b(b"model %d " % model_uid, digest_size=16)
-    said.update(b"version %d " % version)
-    said.update(kind.encode())
-    said.update(b" ")
-    said.update(content)
-    return said.digest()
+    said = b"model %d version %d %b %b" % (model_uid, version, kind.encode(), content)
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def answers(record: records.Record | None, *, version: int, now_ms: int, seconds: float) -> bool:

@@ -6,6 +6,7 @@ own timeout bounds the rest.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import secrets
@@ -52,7 +53,8 @@ class Waiters:
         self._store = store
         self.channel = keys.notify(secrets.token_hex(8))
         """What an envelope's `notify` must say for `expect` to hear of it."""
-        self._expected: dict[str, tuple[_Key, set[asyncio.Future[bytes]]]] = {}
+        self._expected: dict[bytes, tuple[_Key, set[asyncio.Future[bytes]]]] = {}
+        """By the job's key, as messages name it."""
         self._waits: dict[tuple[str, str], dict[str, set[asyncio.Event]]] = {}
         self._models: dict[str, tuple[str, str]] = {}
         self._subscribed: dict[str, asyncio.Future[None]] = {}
@@ -67,14 +69,19 @@ class Waiters:
         Register before producing. The future never fails; give it a timeout, and cancel it when nobody waits any more.
         """
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        key = keys.job(account, model, job_id)
-        _, futures = self._expected.setdefault(key, ((account, model, job_id), set()))
-        futures.add(future)
-        future.add_done_callback(lambda done: self._forget(key, done))
+        key = keys.job(account, model, job_id).encode()
+        expected = self._expected.get(key)
+        if expected is None:
+            self._expected[key] = (account, model, job_id), {future}
+        else:
+            expected[1].add(future)
+        future.add_done_callback(functools.partial(self._forget, key))
         return future
 
     async def wait(self, account: str, model: str, job_id: str, timeout: float) -> records.Record | None:
         """The job's record once it ended, or as it is after `timeout` seconds. Raises StoreUnavailable."""
+        if timeout <= 0:
+            return await self._store.fetch(account, model, job_id)
 
         async def read() -> tuple[bool, records.Record | None]:
             record = await self._store.fetch(account, model, job_id)
@@ -163,20 +170,15 @@ class Waiters:
         """Jobs that somebody of this process expects have ended; a value too large to push is read."""
         large = []
         for key, value in msgpack.unpackb(message, raw=True):
-            expected = self._expected.get(key.decode())
+            expected = self._expected.get(key)
             if expected is None:
                 continue
             if value:
-                self._resolve(key.decode(), value)
+                _resolve(expected[1], value)
             else:
                 large.append(expected[0])
         if large:
             self._start(self._reread_expected(large))
-
-    def _resolve(self, key: str, value: bytes) -> None:
-        for future in [*self._expected.get(key, (None, ()))[1]]:
-            if not future.done():
-                future.set_result(value)
 
     async def _reread(self) -> None:
         """After a connect: whatever ended while nobody listened."""
@@ -194,8 +196,9 @@ class Waiters:
             for (account, model), job_ids in by_model.items():
                 values = await self._store.values(account, model, job_ids)
                 for job_id, value in zip(job_ids, values, strict=True):
-                    if value is not None and records.is_terminal(value):
-                        self._resolve(keys.job(account, model, job_id), value)
+                    expected = self._expected.get(keys.job(account, model, job_id).encode())
+                    if expected is not None and value is not None and records.is_terminal(value):
+                        _resolve(expected[1], value)
         except errors.ResultsError as error:
             log.warning("could not read what is waited for, the next connect will: %s", error)
 
@@ -233,7 +236,7 @@ class Waiters:
             if not waits and self._waits.get((account, model)) is waits:
                 del self._waits[account, model]
 
-    def _forget(self, key: str, done: asyncio.Future[bytes]) -> None:
+    def _forget(self, key: bytes, done: asyncio.Future[bytes]) -> None:
         expected = self._expected.get(key)
         if expected is not None:
             expected[1].discard(done)
@@ -244,6 +247,12 @@ class Waiters:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _resolve(futures: set[asyncio.Future[bytes]], value: bytes) -> None:
+    for future in futures:  # those that are done leave it later
+        if not future.done():
+            future.set_result(value)
 
 
 def _expire(future: asyncio.Future[Any]) -> None:

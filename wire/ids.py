@@ -9,13 +9,13 @@ Layout of the 24 bytes behind `j_` (`b_` for a bulk job set; base64url, 32 chara
     17-23  MAC: keyed BLAKE2s over bytes 0-16 and the account's uid
 """
 
-import base64
 import binascii
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 PREFIX: Final = "j_"
 BULK_PREFIX: Final = "b_"
@@ -23,10 +23,11 @@ _FORMAT: Final = 1
 _MEMBER: Final = 2
 _MAC_BYTES: Final = 7
 _LENGTH: Final = len(PREFIX) + 32
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobId:
+class JobId(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A parsed id. `verify` says whether its claims are true."""
 
     key_id: int
@@ -50,18 +51,18 @@ class Signer:
     def new(self, *, model_uid: int, account_uid: int, now_ms: int) -> str:
         """A fresh id, issued at `now_ms` (Unix milliseconds)."""
         body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + os.urandom(6)
-        return PREFIX + base64.urlsafe_b64encode(body + _mac(self._key, body, account_uid)).decode()
+        return PREFIX + _text(body + _mac(self._key, body, account_uid))
 
     def new_bulk(self, *, model_uid: int, account_uid: int, now_ms: int) -> str:
         """The id of a bulk job set, from which the ids of its jobs follow (`member`): nothing need be remembered."""
         body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + os.urandom(3) + b"\0\0\0"
-        return BULK_PREFIX + base64.urlsafe_b64encode(body + _mac(self._key, body, account_uid)).decode()
+        return BULK_PREFIX + _text(body + _mac(self._key, body, account_uid))
 
     def member(self, bulk: JobId, line: int, *, account_uid: int) -> str:
         """The id of the job on `line` (from 0, below 2^24) of a bulk set that this ring made."""
         key = self._keys[bulk.key_id]
         body = bytes([_MEMBER << 4 | bulk.key_id]) + bulk.raw[1:14] + line.to_bytes(3, "big")
-        return PREFIX + base64.urlsafe_b64encode(body + _mac(key, body, account_uid)).decode()
+        return PREFIX + _text(body + _mac(key, body, account_uid))
 
     def verify(self, job_id: JobId, *, account_uid: int) -> bool:
         """Whether this ring made the id for that account."""
@@ -84,7 +85,7 @@ def _parse(text: str, prefix: str, formats: set[int]) -> JobId | None:
     if len(text) != _LENGTH or not text.startswith(prefix):
         return None
     try:
-        raw = base64.b64decode(text[len(prefix) :], altchars=b"-_", validate=True)
+        raw = binascii.a2b_base64(text[len(prefix) :].encode("ascii").translate(_FROM_URL), strict_mode=True)
     except (binascii.Error, ValueError):
         return None
     if raw[0] >> 4 not in formats:
@@ -95,6 +96,11 @@ def _parse(text: str, prefix: str, formats: set[int]) -> JobId | None:
         issued_ms=int.from_bytes(raw[5:11], "big"),
         raw=raw,
     )
+
+
+def _text(raw: bytes) -> str:
+    """As base64.urlsafe_b64encode, at half its cost."""
+    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL).decode()
 
 
 def _mac(key: bytes, body: bytes, account_uid: int) -> bytes:
