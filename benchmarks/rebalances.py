@@ -53,6 +53,7 @@ class Member:
             handlers=source.Handlers(
                 records=self._take,
                 room=self._room,
+                free=lambda: 500,
                 open=lambda _: True,
                 opened=lambda: asyncio.get_running_loop().create_future(),
                 ready=lambda _: 0,

@@ -21,10 +21,10 @@ class Partition:
         self.position: int | None = None
         """The next offset that the consumer will fetch."""
 
-    def fetched(self, offset: int) -> None:
-        """A record was fetched. Offsets come in rising order."""
-        self._open.append(offset)
-        self.position = offset + 1
+    def fetched(self, *offsets: int) -> None:
+        """Records were fetched. Offsets come in rising order."""
+        self._open.extend(offsets)
+        self.position = offsets[-1] + 1
 
     def finished(self, offset: int) -> None:
         """All jobs of that record are finished or durably parked."""

@@ -113,6 +113,10 @@ class Pipeline:
         """Return when more records may be fetched: how many."""
         return await self._waiting.room()
 
+    def free(self) -> int:
+        """How many records may be fetched now."""
+        return self._waiting.free()
+
     def open(self, topic: str) -> bool:
         """Whether there is room for records of that topic."""
         model = self._model()

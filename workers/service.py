@@ -113,6 +113,7 @@ class Worker:
             handlers=source.Handlers(
                 records=self._pipeline.receive,
                 room=self._pipeline.room,
+                free=self._pipeline.free,
                 open=self._pipeline.open,
                 opened=self._pipeline.opened,
                 ready=self._pipeline.ready,

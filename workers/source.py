@@ -1,10 +1,11 @@
 """The source: records of a model's topics, fetched by faust's consumer straight into our hands.
 
-The only module that knows faust (and the aiokafka and mode below it). Faust keeps the group, the rebalances and the
-commit timer; its streams are not used, because `stream.take()` acks a batch whose body raised, and its bookkeeping of
-offsets is replaced, because `Consumer._new_offset` can skip an unacked one: `workers.offsets` keeps them instead. The
-consumer runs on the worker's own loop, not in a thread: nothing blocks that loop (predict is in a child process), and a
-fetch then costs no hop between threads.
+The only module that knows faust (and the aiokafka and mode below it, but for what `workers.fetching` makes of
+aiokafka's fetcher). Faust keeps the group, the rebalances and the commit timer; its streams are not used, because
+`stream.take()` acks a batch whose body raised, and its bookkeeping of offsets is replaced, because
+`Consumer._new_offset` can skip an unacked one: `workers.offsets` keeps them instead. The consumer runs on the worker's
+own loop, not in a thread: nothing blocks that loop (predict is in a child process), and a fetch then costs no hop
+between threads.
 
 Private names of faust are used here; `check_library()` proves at import that they are what this module was written for.
 """
@@ -25,13 +26,14 @@ import faust
 import faust.app.base
 import faust.transport.drivers.aiokafka as driver
 import mode
+import msgspec
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.consumer import Consumer as _FaustConsumer
 from faust.types import TP
 
 from wire import names
 from wire import settings as wire_settings
-from workers import errors, offsets
+from workers import errors, fetching, offsets
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +58,7 @@ Partition = tuple[str, int]
 """Topic and partition number."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fetched record."""
 
     topic: str
@@ -79,6 +80,8 @@ class Handlers:
     """Records arrived."""
     room: Callable[[], Awaitable[int]]
     """Returns when there is room for more, and how many records at most: backpressure."""
+    free: Callable[[], int]
+    """How many records there is room for now, at most; 0: none."""
     open: Callable[[str], bool]
     """Whether there is room for records of that topic."""
     opened: Callable[[], "asyncio.Future[None]"]
@@ -305,7 +308,9 @@ class _InLoop(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._ensure_consumer()._fetcher._prefetch_backoff = UNREAD  # noqa: SLF001  it has no setting
+        aio = self._ensure_consumer()  # it has subscribed to nothing yet
+        await aio._fetcher.close()  # noqa: SLF001  a consumer cannot be told which fetcher to have
+        aio._fetcher = self.consumer.new_fetcher(aio, **self._fetching())  # type: ignore[attr-defined]  # noqa: SLF001
 
     async def on_stop(self) -> None:
         if self._consumer is not None:
@@ -344,19 +349,24 @@ class _InLoop(driver.AIOKafkaConsumerThread):
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
             enable_auto_commit=False,
-            auto_offset_reset=conf.consumer_auto_offset_reset,
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=int(FETCH_WAIT * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-            isolation_level="read_committed",  # a pipeline's aborted transaction is no job
             metadata_max_age_ms=30_000,
+            **self._fetching(),
             **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
+
+    def _fetching(self) -> dict[str, Any]:
+        return {
+            "auto_offset_reset": self.app.conf.consumer_auto_offset_reset,
+            "max_partition_fetch_bytes": self.app.conf.consumer_max_fetch_size,
+            "fetch_max_wait_ms": int(FETCH_WAIT * 1000),
+            "isolation_level": "read_committed",  # a pipeline's aborted transaction is no job
+        }
 
 
 class _Consumer(driver.Consumer):
@@ -364,6 +374,27 @@ class _Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> _InLoop:
         return _InLoop(self, loop=self.loop, beacon=self.beacon)
+
+    def new_fetcher(self, aio: aiokafka.AIOKafkaConsumer, **settings: Any) -> fetching.Fetcher:
+        """Hands records over as they come; what there is no room for then lies unread until it is drained."""
+        source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
+
+        def take() -> None:
+            """Nothing may run between the library's moving its position and our noting the records."""
+            most = min(source.handlers.free(), source.max_records)
+            if most > 0 and self.flow_active and not aio._subscription.reassignment_in_progress:  # noqa: SLF001
+                wanted = {tp for tp in source.partitions if source.handlers.open(tp.topic)}
+                _deliver(source, _with_turn(source, aio, made.read(wanted, most)))
+
+        made = fetching.Fetcher(
+            aio._client,  # noqa: SLF001  as the library's own
+            aio._subscription,  # noqa: SLF001
+            make=lambda tp, record: _record(tp, record, source.generation),
+            take=take,
+            prefetch_backoff=UNREAD,
+            **settings,
+        )
+        return made
 
     async def _drain_messages(self, fetcher: mode.ServiceT) -> None:
         source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
@@ -466,23 +497,26 @@ def _deliver(source: Source, fetched: Mapping[Any, list[Any]]) -> None:
     records: list[Record] = []
     for tp, batch in fetched.items():
         kept = source.partitions.get(TP(tp.topic, tp.partition))
-        if kept is None:
+        if kept is None or not batch:
             continue
-        for record in batch:
-            kept.fetched(record.offset)
-            records.append(
-                Record(
-                    topic=record.topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                    timestamp=record.timestamp,
-                    value=record.value,
-                    headers=record.headers,
-                    generation=source.generation,
-                )
-            )
+        kept.fetched(*[record.offset for record in batch])
+        plain = type(batch[0]) is not Record
+        records += [_record(tp, record, source.generation) for record in batch] if plain else batch
     if records:
         source.handlers.records(records)
+
+
+def _record(tp: Any, record: Any, generation: int) -> Record:
+    """Ours of the library's."""
+    return Record(
+        topic=tp.topic,
+        partition=tp.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        value=record.value,
+        headers=tuple(record.headers),
+        generation=generation,
+    )
 
 
 def _with_turn(

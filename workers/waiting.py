@@ -175,10 +175,14 @@ class Waiting:
 
     async def room(self) -> int:
         """Return when something has room: how many records to fetch at most."""
-        while not any(bound.open for bound in self._bounds.values()):
+        while not (free := self.free()):
             await self.opened()
-        free = min(bound.most - bound.count for bound in self._bounds.values() if bound.open)
-        return max(1, int(free / max(self._each, 1.0)))
+        return free
+
+    def free(self) -> int:
+        """How many records to fetch now at most; 0: nothing has room."""
+        room = [bound.most - bound.count for bound in self._bounds.values() if bound.open]
+        return max(1, int(min(room) / max(self._each, 1.0))) if room else 0
 
     def opened(self) -> "asyncio.Future[None]":
         """Done when something that has no room now has some: nothing that happens after the call is missed."""

@@ -36,6 +36,7 @@ class Desk:
             handlers=source.Handlers(
                 records=self._take,
                 room=self._room,
+                free=lambda: 500,
                 open=lambda topic: topic not in self.closed,
                 opened=self._opened,
                 ready=self._ready,

@@ -30,6 +30,7 @@ class Member:
             handlers=source.Handlers(
                 records=self._take,
                 room=self._room,
+                free=lambda: 500,
                 open=lambda _: True,
                 opened=self._never,
                 ready=lambda _: 0,

@@ -1,0 +1,166 @@
+"""Fetches whose records are taken in the step that read them, and that are followed by the next at once.
+
+The library has a task for each fetch, a routine that waits for these tasks and sends the next, and readers that wait
+for the routine: a dozen steps of the loop and some timers a record, 400 µs. Here one task a broker asks, has the
+records taken and asks again. Whatever is unusual (a new connection, an error, an old broker, a position that is not
+known yet, records that nobody has room for) is left to the library: the task ends, and its routine goes on.
+
+Names inside aiokafka are used here; `check_library()` proves at import that it is what this module was written for.
+"""
+
+import asyncio
+import collections
+from collections.abc import Callable, Container
+from typing import Any, Final
+
+import aiokafka
+import aiokafka.errors
+from aiokafka.client import ConnectionGroup
+from aiokafka.conn import CloseReason
+from aiokafka.consumer import fetcher
+from aiokafka.protocol import fetch
+from aiokafka.record import memory_records
+from aiokafka.structs import TopicPartition
+
+from workers import errors, fetch_frames
+
+WRITTEN_FOR: Final = "0.14.0"
+
+Make = Callable[[TopicPartition, Any], Any]
+"""Of a partition and a record in the library's form a record of ours."""
+
+_NO_LEADER: Final = (None, -1)
+
+
+class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no types
+    """Takes the place of a consumer's own; it makes records of ours, and says when to take them."""
+
+    def __init__(self, *of_consumer: Any, make: Make, take: Callable[[], None], **settings: Any) -> None:
+        super().__init__(*of_consumer, **settings)
+        self._make = make
+        self._take = take
+        self._tps: frozenset[TopicPartition] = frozenset()
+        self._order: collections.deque[TopicPartition] = collections.deque()
+
+    def read(self, wanted: Container[TopicPartition], most: int) -> dict[TopicPartition, list[Any]]:
+        """Records that lie unread: their partitions' positions are behind them from now on."""
+        unread, found = self._records, dict[TopicPartition, list[Any]]()
+        for tp in [tp for tp, kept in unread.items() if tp in wanted and type(kept) is fetcher.FetchResult]:
+            try:
+                some = unread[tp].getall(most)
+            except aiokafka.errors.KafkaError as error:  # damaged: whoever reads next is told
+                del unread[tp]
+                self._set_error(tp, error)
+                continue
+            if not unread[tp].has_more():
+                del unread[tp]
+            if some:
+                found[tp] = some
+                most -= len(some)
+                if most <= 0:
+                    break
+        return found
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+        """Ask one broker until something is for the library; whether records lie unread then."""
+        while True:
+            try:
+                answer = await self._ask(node_id, request)
+            except asyncio.CancelledError:  # as the library: what comes is of no interest any more
+                return False
+            if answer is None or not self._keep(assignment, request, answer):
+                return bool(await super()._proc_fetch_request(assignment, node_id, request))
+            # nothing is awaited from here to the next request: no position moves unseen
+            if answer.found:
+                self._take()
+            request = self._next(assignment, node_id)
+            if request is None:
+                return bool(self._records)
+
+    async def _ask(self, node: int, request: Any) -> fetch_frames.Answer | None:
+        """None: the library shall ask."""
+        connection = self._client._conns.get((node, ConnectionGroup.DEFAULT))  # noqa: SLF001  else a task and a lock
+        if connection is None or not connection.connected() or not fetch_frames.known(connection):
+            return None
+        lean = fetch_frames.Request(
+            request.topics,
+            wait_ms=self._fetch_max_wait_ms,
+            least=self._fetch_min_bytes,
+            most=self._fetch_max_bytes,
+            isolation=self._isolation_level,
+        )
+        try:
+            answer: fetch_frames.Answer = await connection.send(lean)
+        except TimeoutError:
+            connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+            return None
+        except aiokafka.errors.KafkaError:
+            return None
+        return answer
+
+    def _keep(self, assignment: Any, request: Any, answer: fetch_frames.Answer) -> bool:
+        """Put the records where readers look for them. False: there is something that the library shall see."""
+        if not assignment.active or not answer.found:
+            return True
+        if any(found.error for found in answer.found):
+            return False
+        asked = {(topic, wanted[0]): wanted[1] for topic, partitions in request.topics for wanted in partitions}
+        for topic, number, _, aborted, data in answer.found:
+            tp, offset = TopicPartition(topic, number), asked[topic, number]
+            state = assignment.state_value(tp)
+            if not state.has_valid_position or state.position != offset:
+                continue  # sought meanwhile
+            records = memory_records.MemoryRecords(data)
+            if not records.has_next():
+                return False  # larger than a fetch may be
+            unread = _Unread(tp, records, aborted, offset, None, None, self._check_crcs, self._isolation_level)
+            unread.make = self._make
+            self._records[tp] = fetcher.FetchResult(
+                tp, partition_records=unread, assignment=assignment, backoff=self._prefetch_backoff
+            )
+        return True
+
+    def _next(self, assignment: Any, node: int) -> Any:
+        """The next request to a broker; None: the library shall see what there is to do."""
+        if self._closed or not assignment.active:
+            return None
+        if self._tps is not assignment.tps:
+            self._tps, self._order = assignment.tps, collections.deque(assignment.tps)
+        self._order.rotate(1)  # an answer's bytes are bounded: none shall always be the last one
+        wanted: dict[str, list[tuple[int, int, int]]] = {}
+        for tp in self._order:
+            state = assignment.state_value(tp)
+            if not self._plain(tp, state):
+                return None
+            if self._select_read_replica(tp) == node and tp not in self._records and not state.paused:
+                partition = (tp.partition, state.position, self._max_partition_fetch_bytes)
+                wanted.setdefault(tp.topic, []).append(partition)
+        if not wanted:
+            return None
+        bounds = (self._fetch_max_wait_ms, self._fetch_min_bytes, self._fetch_max_bytes, self._isolation_level)
+        return fetch.FetchRequest(*bounds, list(wanted.items()))
+
+    def _plain(self, tp: TopicPartition, state: Any) -> bool:
+        """Whether it is with a partition as it always is: it has a leader and a position, and nothing new is unread."""
+        unread = self._records.get(tp)
+        if unread is not None and unread.calculate_backoff():
+            return False
+        return bool(state.has_valid_position) and self._select_read_replica(tp) not in _NO_LEADER
+
+
+class _Unread(fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
+    """Records of a partition that become ours as they are read."""
+
+    make: Make
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
+        return self.make(tp, record)
+
+
+def check_library() -> None:
+    """Raises LibraryChanged."""
+    if aiokafka.__version__ != WRITTEN_FOR:
+        raise errors.LibraryChanged(f"aiokafka is {aiokafka.__version__}, written for {WRITTEN_FOR}")
+
+
+check_library()
