@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -46,7 +47,10 @@ class Claims:
 
     async def _take(self, version: int, batch: Sequence[jobs.Job]) -> list[Claim]:
         model, now = self._model(), now_ms()
-        requests = [ends.request(job, version, model=model, now=now) for job in batch]
+        requests = [
+            ends.request(job, version, token=token, model=model, now=now)
+            for job, token in zip(batch, _tokens(len(batch)), strict=True)
+        ]
         claimed = await persisting.stored(
             lambda: self._store.claim(model.account, model.model, requests, now_ms=now, keep_ms=model.keep * 1000)
         )
@@ -86,6 +90,12 @@ class Claims:
         observed.tell(ended, version)
         over = {job for job, _, _ in known}
         return [claim for claim in run if claim.job not in over]
+
+
+def _tokens(count: int) -> list[str]:
+    """So many, of 16 hex digits each: one call of the system for all."""
+    digits = secrets.token_hex(8 * count)
+    return [digits[start : start + 16] for start in range(0, 16 * count, 16)]
 
 
 def now_ms() -> int:

@@ -1,7 +1,5 @@
 """A job on its way as the store wants it told: what is kept while it runs, and its end. Pure."""
 
-import secrets
-
 import msgspec
 
 from results import protocol, records
@@ -10,13 +8,13 @@ from wire import specs
 from workers import jobs, outcomes, retry
 
 
-def request(job: jobs.Job, version: int, *, model: specs.Model, now: int) -> protocol.ClaimRequest:
+def request(job: jobs.Job, version: int, *, token: str, model: specs.Model, now: int) -> protocol.ClaimRequest:
     """A job that is about to start on `version`, at `now` (Unix ms)."""
     content = job.envelope
     return protocol.ClaimRequest(
         id=job.id,
         version=version,
-        token=secrets.token_hex(8),
+        token=token,
         created_at=job.accepted_at,
         ttl_ms=job.expires_at - now,
         deadline=content.deadline if content is not None else None,

@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -34,8 +33,7 @@ LOOK: Final = 0.2
 """Seconds between looks at a runner that works on for a canceled job."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One input for a runner."""
 
     id: str
@@ -157,7 +155,7 @@ class Fleet:
         if canceled:
             runner.cancel(canceled)
         inputs, ids = [bytes(one.input) for one in work], [one.id for one in work]
-        timeout = min((one.timeout for one in work if one.timeout is not None), default=options.timeout)
+        timeout = min([one.timeout for one in work if one.timeout is not None], default=options.timeout)
         together, ran = loaded.together(), None
         loaded.pace.begin(len(work), together=together)
         try:

@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 COSTLY: Final = frozenset({jobs.ErrorType.CRASHED, jobs.ErrorType.OUT_OF_MEMORY, jobs.ErrorType.TIMEOUT})
 """Failures that an operator wants to see: a runner was started anew for each."""
 
+_SUCCEEDED: Final = metrics.JOBS_ENDED.labels("succeeded")
+_FAILED: Final = metrics.JOBS_ENDED.labels("failed")
+
 
 def batch(
     ended: Sequence[protocol.End], timings: Sequence[records.Timings], *, version: int, predict_ms: float
@@ -19,10 +22,10 @@ def batch(
     """Count and tell a batch: its jobs' ends, and where the time went of all that ran."""
     metrics.BATCH_SIZE.observe(len(timings))
     metrics.PREDICT_SECONDS.observe(predict_ms / 1000)
-    metrics.QUEUED_SECONDS.observe(max(one.queued_ms or 0 for one in timings) / 1000)
-    well = sum(end.status is jobs.Status.SUCCEEDED for end in ended)
-    metrics.JOBS_ENDED.labels("succeeded").inc(well)
-    metrics.JOBS_ENDED.labels("failed").inc(len(ended) - well)
+    metrics.QUEUED_SECONDS.observe(max([one.queued_ms or 0 for one in timings]) / 1000)
+    well = sum([end.status is jobs.Status.SUCCEEDED for end in ended])
+    _SUCCEEDED.inc(well)
+    _FAILED.inc(len(ended) - well)
     if well < len(ended) or log.isEnabledFor(logging.DEBUG):
         tell(ended, version)
 

@@ -1,6 +1,6 @@
 """What became of one input in a runner, and of one batch."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -37,6 +37,13 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 Outcome: TypeAlias = Output | Failure | Lost
+
+_OUTPUTS: Final[frozenset[type]] = frozenset({Output})
+
+
+def answered(found: list[Outcome]) -> bool:
+    """Whether all of them are outputs, as they mostly are."""
+    return _OUTPUTS.issuperset(map(type, found))
 
 
 class Ran(msgspec.Struct, frozen=True):

@@ -343,7 +343,7 @@ class Pipeline:
                 )
             finally:
                 self._predicting -= 1
-        again = self._again(version, group, answers)
+        again = {} if outcomes.answered(answers) else self._again(version, group, answers)
         model = self._model()
         now = claims.now_ms()
         waited = max((time.monotonic() - began) * 1000 - predict_ms, 0.0)
@@ -355,7 +355,7 @@ class Pipeline:
             predict_ms=round(predict_ms, 3),
             batch_size=len(group),
         )
-        timings = [spent(claim.job) for claim in group]
+        timings = [spent(job) for job, _ in group]
         over = [
             (job, answer, ends.of(job, got.token, answer, model=model, started=started, now=now, timings=took))
             for (job, got), answer, took in zip(group, answers, timings, strict=True)

@@ -36,6 +36,8 @@ async def predict(
             continue
         ran = await versions.run(version, [_work(job) for job in group])
         spent += ran.predict_ms
+        if len(group) == len(batch) and outcomes.answered(ran.outcomes) and not any(job.canceled for job in batch):
+            return ran.outcomes, spent
         if ran.asked:  # killed for a canceled job: the others run again, whatever they had begun
             groups.insert(0, unfinished(group, ran, stopped=True, answers=answers))
             continue

@@ -117,7 +117,7 @@ class Source:
         self.max_records = max_records
         self._session_timeout = session_timeout
         self._rebalance_timeout = rebalance_timeout
-        self.partitions: dict[TP, offsets.Partition] = {}
+        self.partitions: dict[Partition, offsets.Partition] = {}
         self.generation = 0
         self.sleeping: dict[TP, asyncio.TimerHandle] = {}
         """Partitions whose first record has not its turn yet."""
@@ -143,7 +143,7 @@ class Source:
     def finished(self, record: Record) -> None:
         """All jobs of `record` are finished or durably parked; its offset may be committed."""
         if record.generation == self.generation:
-            self.partitions[TP(record.topic, record.partition)].finished(record.offset)
+            self.partitions[record.topic, record.partition].finished(record.offset)
 
     def removed(self) -> None:
         """The topics are no more: nothing of them is to be committed."""

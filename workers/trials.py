@@ -16,7 +16,6 @@ from workers import comparing, errors, outcomes, sizing, verdicts, verifying
 
 log = logging.getLogger(__name__)
 
-_ANSWERED: Final[frozenset[type]] = frozenset({outcomes.Output})
 _LARGE: Final = 1 << 16
 """Bytes of answers beyond which they are compared in a thread."""
 
@@ -57,7 +56,7 @@ class Trials:
             return ran
         due = policy.checks(len(inputs))
         ran = await runner.run(inputs, together=True, timeout=timeout, ids=ids)
-        if not _ANSWERED.issuperset(map(type, ran.outcomes)):
+        if not outcomes.answered(ran.outcomes):
             return await self._mended(runner, inputs, ran, timeout=timeout, ids=ids)
         if policy.state is not verifying.OPEN:  # another batch closed them meanwhile
             return await self._alone(runner, inputs, ran, range(len(inputs)), timeout=timeout, ids=ids)

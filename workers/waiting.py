@@ -108,17 +108,13 @@ class Waiting:
         """Queue the jobs of so many fetched records."""
         if records:
             self._each += 0.2 * (len(fetched) / records - self._each)
-        for lane, queue in self.queues.items():
-            parked = [job for job in fetched if job.lane is lane and job.parked]
-            fresh = (
-                [job for job in fetched if job.lane is lane and not job.parked] if len(parked) < len(fetched) else []
-            )
-            if parked:
-                self._bounds[_PARKED].changed(len(parked))
-                queue.put_first(parked)
-            if fresh:
-                self._bounds[lane].changed(len(fresh))
-                queue.put(fresh)
+        found: dict[tuple[lanes.Lane, bool], list[jobs.Job]] = {}
+        for job in fetched:
+            found.setdefault((job.lane, job.parked), []).append(job)
+        for (lane, parked), some in found.items():
+            self._bounds[_PARKED if parked else lane].changed(len(some))
+            put = self.queues[lane].put_first if parked else self.queues[lane].put
+            put(some)
 
     def overdue(self, now: int) -> dict[lanes.Lane, list[jobs.Job]]:
         """Take the jobs whose deadline or maximum age has passed at `now` (Unix ms), whatever stands before them."""
@@ -142,8 +138,9 @@ class Waiting:
 
     def taken(self, batch: Sequence[jobs.Job]) -> None:
         """A batch left its queue."""
-        parked = sum(job.parked for job in batch)
-        self._leave(_PARKED, parked)
+        parked = sum([job.parked for job in batch])
+        if parked:
+            self._leave(_PARKED, parked)
         self._leave(batch[0].lane, len(batch) - parked)
 
     def clear(self) -> None:

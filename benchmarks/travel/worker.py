@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import statistics
 from collections.abc import Sequence
@@ -130,7 +131,10 @@ async def storing(
         for size in sizes:
             read = [at.read(at.record(size)) for _ in range(meter.jobs(size) // size)]
             now = place.now_ms()
-            asked = [[ends.request(job, 1, model=model, now=now) for job in batch] for batch in read]
+            asked = [
+                [ends.request(job, 1, token=secrets.token_hex(8), model=model, now=now) for job in batch]
+                for batch in read
+            ]
             claims[size] = await at.meter.batches(claim, asked, size)
             over_now = [
                 [_end(job, request.token, model) for job, request in zip(batch, requests, strict=True)]

@@ -29,7 +29,7 @@ def test_a_request_is_the_librarys_byte_for_byte() -> None:
     for request in (theirs, ours):
         assert request.API_VERSION == fetch_frames.VERSION
     assert ours.encode() == theirs.encode()
-    named = {"correlation_id": 7, "client_id": "worker"}
+    named: dict[str, Any] = {"correlation_id": 7, "client_id": "worker"}
     assert ours.build_request_header(**named).encode() == theirs.build_request_header(**named).encode()
 
 
