@@ -52,7 +52,6 @@ class Member:
             topics=[TOPIC],
             handlers=source.Handlers(
                 records=self._take,
-                room=self._room,
                 free=lambda: 500,
                 open=lambda _: True,
                 opened=lambda: asyncio.get_running_loop().create_future(),
@@ -68,10 +67,6 @@ class Member:
         for record in records:
             self._arrivals[record.partition].append(now)
             self.source.finished(record)
-
-    async def _room(self) -> int:
-        await asyncio.sleep(0)
-        return 500
 
     async def _revoked(self) -> None:
         await asyncio.sleep(self._batch)

@@ -10,7 +10,8 @@ Names inside aiokafka are used here; `check_library()` proves at import that it 
 
 import asyncio
 import collections
-from collections.abc import Callable, Container
+import contextlib
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
 import aiokafka
@@ -28,6 +29,9 @@ WRITTEN_FOR: Final = "0.14.0"
 
 Make = Callable[[TopicPartition, Any], Any]
 """Of a partition and a record in the library's form a record of ours."""
+
+_NAP: Final = 60.0
+"""Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
 _NO_LEADER: Final = (None, -1)
 
@@ -155,6 +159,35 @@ class _Unread(fetcher.PartitionRecords):  # type: ignore[misc]  # the library ha
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
         return self.make(tp, record)
+
+
+def sleep(
+    timers: dict[Any, asyncio.TimerHandle], consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition, offset: int,
+    seconds: float,
+) -> None:  # fmt: skip
+    """Fetch nothing of a partition for a while, then go on at `offset`."""
+
+    def wake() -> None:
+        timers.pop(tp, None)
+        with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
+            consumer.resume(tp)
+
+    try:
+        consumer.seek(tp, offset)
+        consumer.pause(tp)
+    except aiokafka.errors.IllegalStateError:
+        return
+    timers[tp] = asyncio.get_running_loop().call_later(min(seconds, _NAP), wake)
+
+
+def give_back(consumer: aiokafka.AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[Any]]) -> None:
+    """A fetch that spanned a rebalance brought records of the new assignment before we knew of it.
+
+    The library's position is past them already: without this they would not come again, and would be committed over.
+    """
+    for tp, batch in fetched.items():
+        with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
+            consumer.seek(tp, batch[0].offset)
 
 
 def check_library() -> None:

@@ -109,12 +109,8 @@ class Pipeline:
         metrics.RECORDS_FETCHED.inc(len(fetched))
         metrics.JOBS_WAITING.set(len(self._waiting))
 
-    async def room(self) -> int:
-        """Return when more records may be fetched: how many."""
-        return await self._waiting.room()
-
     def free(self) -> int:
-        """How many records may be fetched now."""
+        """How many records may be fetched now; 0: none."""
         return self._waiting.free()
 
     def open(self, topic: str) -> bool:

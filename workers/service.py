@@ -112,7 +112,6 @@ class Worker:
             topics=[names.jobs_topic(account, model)],
             handlers=source.Handlers(
                 records=self._pipeline.receive,
-                room=self._pipeline.room,
                 free=self._pipeline.free,
                 open=self._pipeline.open,
                 opened=self._pipeline.opened,

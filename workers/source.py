@@ -11,7 +11,6 @@ Private names of faust are used here; `check_library()` proves at import that th
 """
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import time
@@ -38,9 +37,6 @@ from workers import errors, fetching, offsets
 log = logging.getLogger(__name__)
 
 WRITTEN_FOR: Final = "0.15.3"
-
-_NAP: Final = 60.0
-"""Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
 HEARTBEAT: Final = 0.5
 """Seconds between two: with the next one a member learns that another left, whose partitions stand still until then."""
@@ -78,10 +74,8 @@ class Handlers:
 
     records: Callable[[list[Record]], None]
     """Records arrived."""
-    room: Callable[[], Awaitable[int]]
-    """Returns when there is room for more, and how many records at most: backpressure."""
     free: Callable[[], int]
-    """How many records there is room for now, at most; 0: none."""
+    """How many records there is room for now, at most; 0: none. Backpressure."""
     open: Callable[[str], bool]
     """Whether there is room for records of that topic."""
     opened: Callable[[], "asyncio.Future[None]"]
@@ -117,7 +111,7 @@ class Source:
         self.max_records = max_records
         self._session_timeout = session_timeout
         self._rebalance_timeout = rebalance_timeout
-        self.partitions: dict[Partition, offsets.Partition] = {}
+        self.partitions: dict[TP, offsets.Partition] = {}
         self.generation = 0
         self.sleeping: dict[TP, asyncio.TimerHandle] = {}
         """Partitions whose first record has not its turn yet."""
@@ -143,7 +137,7 @@ class Source:
     def finished(self, record: Record) -> None:
         """All jobs of `record` are finished or durably parked; its offset may be committed."""
         if record.generation == self.generation:
-            self.partitions[record.topic, record.partition].finished(record.offset)
+            self.partitions[record.topic, record.partition].finished(record.offset)  # type: ignore[index]  # as a TP
 
     def removed(self) -> None:
         """The topics are no more: nothing of them is to be committed."""
@@ -400,13 +394,14 @@ class _Consumer(driver.Consumer):
         source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
         aio = self._thread._ensure_consumer()  # noqa: SLF001  faust's own name for the library's consumer
         while not (self.should_stop or fetcher.should_stop):
-            room = await source.handlers.room()
+            while not (free := source.handlers.free()):
+                await source.handlers.opened()
             if not (self.flow_active and source.partitions):
                 self.can_resume_flow.clear()
                 await self.can_resume_flow.wait()
                 continue
             try:
-                await self._fetch(source, aio, min(room, source.max_records))
+                await self._fetch(source, aio, min(free, source.max_records))
             except aiokafka.errors.ConsumerStoppedError:
                 return
             except asyncio.CancelledError:
@@ -438,7 +433,7 @@ class _Consumer(driver.Consumer):
         if generation == source.generation and self.flow_active:
             _deliver(source, _with_turn(source, aio, fetched))
         else:
-            _give_back(aio, fetched)
+            fetching.give_back(aio, fetched)
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002  faust's
         source: Source = self.app.source  # type: ignore[attr-defined]  # our _App
@@ -496,12 +491,9 @@ class _Transport(driver.Transport):
 def _deliver(source: Source, fetched: Mapping[Any, list[Any]]) -> None:
     records: list[Record] = []
     for tp, batch in fetched.items():
-        kept = source.partitions.get(TP(tp.topic, tp.partition))
-        if kept is None or not batch:
-            continue
-        kept.fetched(*[record.offset for record in batch])
-        plain = type(batch[0]) is not Record
-        records += [_record(tp, record, source.generation) for record in batch] if plain else batch
+        if batch and (kept := source.partitions.get(tp)) is not None:
+            kept.fetched(*[record.offset for record in batch])
+            records += batch if type(batch[0]) is Record else [_record(tp, one, source.generation) for one in batch]
     if records:
         source.handlers.records(records)
 
@@ -531,35 +523,9 @@ def _with_turn(
             ready = source.handlers.ready(record)
             if ready > now:
                 kept[tp] = batch[:place]
-                _sleep(source, aio, tp, record.offset, (ready - now) / 1000)
+                fetching.sleep(source.sleeping, aio, tp, record.offset, (ready - now) / 1000)
                 break
     return kept
-
-
-def _sleep(source: Source, aio: aiokafka.AIOKafkaConsumer, tp: Any, offset: int, seconds: float) -> None:
-    """Fetch nothing of a partition for a while, then go on at `offset`."""
-
-    def wake() -> None:
-        source.sleeping.pop(TP(tp.topic, tp.partition), None)
-        with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
-            aio.resume(tp)
-
-    try:
-        aio.seek(tp, offset)
-        aio.pause(tp)
-    except aiokafka.errors.IllegalStateError:
-        return
-    source.sleeping[TP(tp.topic, tp.partition)] = asyncio.get_running_loop().call_later(min(seconds, _NAP), wake)
-
-
-def _give_back(aio: aiokafka.AIOKafkaConsumer, fetched: Mapping[Any, list[Any]]) -> None:
-    """A fetch that spanned a rebalance brought records of the new assignment before we knew of it.
-
-    The library's position is past them already: without this they would not come again, and would be committed over.
-    """
-    for tp, batch in fetched.items():
-        with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
-            aio.seek(tp, batch[0].offset)
 
 
 def check_library() -> None:

@@ -170,12 +170,6 @@ class Waiting:
             way = _PARKED
         return self._bounds[way].open
 
-    async def room(self) -> int:
-        """Return when something has room: how many records to fetch at most."""
-        while not (free := self.free()):
-            await self.opened()
-        return free
-
     def free(self) -> int:
         """How many records to fetch now at most; 0: nothing has room."""
         room = [bound.most - bound.count for bound in self._bounds.values() if bound.open]

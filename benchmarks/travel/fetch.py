@@ -25,7 +25,6 @@ class _Member:
             topics=[at.topic, names.bulk_topic(place.ACCOUNT, place.MODEL)],
             handlers=source.Handlers(
                 records=self._take,
-                room=self._room,
                 free=lambda: 500,
                 open=lambda _: True,
                 opened=lambda: asyncio.get_running_loop().create_future(),
@@ -72,9 +71,6 @@ class _Member:
     def _take(self, fetched: list[source.Record]) -> None:
         self.records += fetched
         self._arrived.set()
-
-    async def _room(self) -> int:
-        return 500
 
     async def _revoked(self) -> None:
         """Nothing runs."""

@@ -35,7 +35,6 @@ class Desk:
             topics=[],
             handlers=source.Handlers(
                 records=self._take,
-                room=self._room,
                 free=lambda: 500,
                 open=lambda topic: topic not in self.closed,
                 opened=self._opened,
@@ -50,9 +49,6 @@ class Desk:
         if self.at_once:
             for record in fetched:
                 self.source.finished(record)
-
-    async def _room(self) -> int:
-        return 500
 
     def _opened(self) -> "asyncio.Future[None]":
         self.reopened = asyncio.get_running_loop().create_future()

@@ -29,7 +29,6 @@ class Member:
             topics=[bench.topic],
             handlers=source.Handlers(
                 records=self._take,
-                room=self._room,
                 free=lambda: 500,
                 open=lambda _: True,
                 opened=self._never,
@@ -46,10 +45,6 @@ class Member:
         if self.at_once:
             for record in fetched:
                 self.source.finished(record)
-
-    async def _room(self) -> int:
-        await asyncio.sleep(0)
-        return 50
 
     def _never(self) -> "asyncio.Future[None]":
         return asyncio.get_running_loop().create_future()

@@ -117,24 +117,26 @@ async def test_each_lane_is_bounded_by_itself() -> None:
         await bench.settled()
         assert [bench.pipeline.open(topic) for topic in (JOBS, BULK, LATER)] == [False, False, False]
         # Then nothing is fetched before there is room
-        room = asyncio.ensure_future(bench.pipeline.room())
+        opened = bench.pipeline.opened()
         await bench.settled()
-        assert not room.done()
+        assert not opened.done()
+        assert bench.pipeline.free() == 0
         for _ in range(40):
             turn.release()
         await bench.until(lambda: len(bench.finished) == 30)
-        assert await room >= 1
+        assert opened.done()
+        assert bench.pipeline.free() >= 1
         assert all(bench.pipeline.open(topic) for topic in (JOBS, BULK, LATER))
 
 
 async def test_room_is_told_in_records_of_the_size_they_have() -> None:
     async with kit.Bench(max_queue=1000) as bench:
-        assert await bench.pipeline.room() == 1000
+        assert bench.pipeline.free() == 1000
         record = kit.record([{"id": f"r{n}", "input": n} for n in range(100)])
         for _ in range(30):
             bench.finished.clear()
             await bench.run([record])
-        assert 8 <= await bench.pipeline.room() <= 12
+        assert 8 <= bench.pipeline.free() <= 12
 
 
 async def test_the_bulk_lanes_ids_and_places_are_its_own() -> None:
