@@ -1,7 +1,8 @@
 """Every Redis key and channel: the one place that spells them.
 
     {account:model:bucket}:j:{id}                   string: the record of a job, layout in records.py
-    {account:model:bucket}:r:{partition}:{offset}   hash, place → id: jobs of a Kafka record, not those Panini named
+    {account:model:bucket}:r:{partition}:{block}    string: jobs of LISTED Kafka records, not those Panini named;
+                                                    a line each: offset, place, id
     {account:model:bucket}:index                    sorted set, id by created_at: the jobs that a worker has read
     {account:model:bucket}:queue                    sorted set, id by created_at: noted jobs that nobody claimed
     {account:model:bucket}:deadlines                sorted set, id by Unix ms: queued jobs that expire then
@@ -28,6 +29,9 @@ from typing import Final
 BUCKET: Final = 0
 """The only bucket until one slot is too small for a model."""
 
+LISTED: Final = 16
+"""Kafka records whose jobs are listed together: of one job each, as many cost a claim what one would."""
+
 NOTIFY: Final = "panini:notify:"
 
 SWEEP_LEASE: Final = "{panini:sweep}:lease"
@@ -52,9 +56,9 @@ def job(account: str, model: str, job_id: str) -> str:
     return f"{{{account}:{model}:{BUCKET}}}:j:{job_id}"
 
 
-def record(account: str, model: str, partition: int, offset: int) -> str:
-    """The ids of a Kafka record's jobs."""
-    return f"{tag(account, model)}:r:{partition}:{offset}"
+def listing(account: str, model: str, partition: int, offset: int) -> str:
+    """The ids of the jobs of a Kafka record, and of its neighbours."""
+    return f"{tag(account, model)}:r:{partition}:{offset // LISTED}"
 
 
 def index(account: str, model: str) -> str:

@@ -12,6 +12,9 @@ from wire import jobs, webhooks
 BATCH: Final = 1000
 """Jobs in one script call: more would hold up Redis, and Lua's stack ends at 8,000."""
 
+SPREAD: Final = 3600 * 1000
+"""Milliseconds that a record may live longer than it must: the records of a batch then share their time to live."""
+
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -39,26 +42,30 @@ class Store:
         if not requests:
             return []
         prefix = keys.job_prefix(account, model)
+        lives = [max(one.ttl_ms, protocol.RUN_MS if one.hook is None else schedule.SPAN_MS) for one in requests]
+        longest = max(lives)
         names = [keys.index(account, model)]
         arguments: list[link.Argument] = [f"{now_ms:013d}", keep_ms, len(prefix), keys.ended(account, model)]
-        arguments += [len(requests), 0]
+        arguments += [len(requests), 0, longest, ""]
         hooks: list[tuple[str, protocol.Hook, int]] = []
-        foreign: dict[tuple[int, int], list[int | str]] = {}
-        longest = protocol.RUN_MS
-        for number, request in enumerate(requests, 1):
+        apart: list[str] = []
+        listed: dict[str, list[str]] = {}
+        for number, (request, life) in enumerate(zip(requests, lives, strict=True), 1):
             names.append(prefix + request.id)
-            arguments += [_running(request), _deadline(request, now_ms), max(request.ttl_ms, protocol.RUN_MS)]
+            arguments.append(_running(request))
+            late = request.ttl_ms < 0 or (request.deadline is not None and request.deadline < now_ms)
+            if late or life < longest - SPREAD:
+                apart.append(f"{number}:{life}:{late:d}")
             if request.hook is not None:
-                arguments[-1] = max(request.ttl_ms, schedule.SPAN_MS)
                 hooks.append((request.id, request.hook, number))
             if request.record is not None:
                 partition, offset, place = request.record
-                foreign.setdefault((partition, offset), []).extend((place, request.id))
-                longest = max(longest, request.ttl_ms)
-        for (partition, offset), flat in foreign.items():
-            names.append(keys.record(account, model, partition, offset))
-            arguments += [longest + keep_ms, _pack(flat)]
-        arguments[5] = len(foreign)
+                listing = listed.setdefault(keys.listing(account, model, partition, offset), [])
+                listing.append(f"{offset} {place} {request.id}\n")
+        for name, lines in listed.items():
+            names.append(name)
+            arguments += ["".join(lines), longest + keep_ms]
+        arguments[5], arguments[7] = len(listed), " ".join(apart)
         _add_hooks(account, model, hooks, names, arguments)
         odd = await self._scripts.run("claim", names, arguments)
         claimed = [
@@ -76,19 +83,27 @@ class Store:
         if not ends:
             return []
         prefix = keys.job_prefix(account, model)
+        lives = [max(end.keep_ms, end.ttl_ms, 0 if end.hook is None else schedule.SPAN_MS) for end in ends]
+        longest = max(lives)
         arguments: list[link.Argument] = [len(prefix), keys.ended(account, model), len(ends)]
+        arguments += [" ".join([end.id for end in ends]), longest, ""]
         hooks: list[tuple[str, protocol.Hook, int]] = []
-        for number, end in enumerate(ends, 1):
+        apart: list[str] = []
+        for number, (end, life) in enumerate(zip(ends, lives, strict=True), 1):
+            packed = records.pack(end.details)
             expires_at = end.completed_at + end.keep_ms
             arguments += [
-                records.CODES[end.status] + b"%b%013d%013d" % (end.token.encode(), end.completed_at, expires_at),
-                records.body(end.details, end.output),
-                max(end.keep_ms, end.ttl_ms),
+                b"%b%b%013d%013d%08d%b%b" % (
+                    records.CODES[end.status], end.token.encode(), end.completed_at, expires_at, len(packed), packed,
+                    end.output or b"",
+                ),
                 end.notify if end.notify and keys.is_notify(end.notify) else "",
-            ]
+            ]  # fmt: skip
+            if life < longest - SPREAD:
+                apart.append(f"{number}:{life}")
             if end.hook is not None:
-                arguments[-2] = max(end.keep_ms, end.ttl_ms, schedule.SPAN_MS)
                 hooks.append((end.id, end.hook, number))
+        arguments[5] = " ".join(apart)
         names = [prefix + end.id for end in ends]
         _add_hooks(account, model, hooks, names, arguments)
         return _unfenced(len(ends), await self._scripts.run("finish", names, arguments))
@@ -222,9 +237,11 @@ class Store:
 
     async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
         """See protocol.Store."""
-        flat = await self._link.call("HGETALL", keys.record(account, model, partition, offset))
-        by_place = sorted(zip(map(int, flat[::2]), flat[1::2], strict=True))
-        return [job_id.decode() for _, job_id in by_place]
+        listing = await self._link.call("GET", keys.listing(account, model, partition, offset)) or b""
+        lines = [line.split() for line in listing.decode().splitlines()]
+        # a job that was claimed again is listed again
+        by_place = {int(place): job_id for of, place, job_id in lines if int(of) == offset}
+        return [by_place[place] for place in sorted(by_place)]
 
     async def page(
         self, account: str, model: str, *, status: jobs.Status | None = None, cursor: str | None = None, limit: int = 50
@@ -349,12 +366,6 @@ def _running(request: protocol.ClaimRequest) -> bytes:
     packed = records.pack(request.details)
     version, created_at = records.number(request.version), records.moment(request.created_at)
     return b"R10%b%08d%013d%026d%08d%b" % (request.token.encode(), version, created_at, 0, len(packed), packed)
-
-
-def _deadline(request: protocol.ClaimRequest, now_ms: int) -> int:
-    """Unix ms after which the job does not start: its own deadline or its maximum age."""
-    oldest = now_ms + request.ttl_ms
-    return oldest if request.deadline is None or request.deadline > oldest else request.deadline
 
 
 def _unfenced(count: int, fenced: list[int]) -> list[bool]:

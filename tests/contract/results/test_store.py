@@ -253,6 +253,21 @@ async def test_large_batches_go_through(kept: protocol.Store, model: str) -> Non
     assert await kept.ids_of_record(A, model, 1, 2) == ids
 
 
+async def test_records_are_told_from_their_neighbours(kept: protocol.Store, model: str) -> None:
+    places = [(0, 31, 0), (0, 32, 0), (0, 3, 0), (1, 32, 0), (0, 32, 10), (0, 32, 2)]
+    jobs_of = [request(f"{of}-{offset}-{place}", record=(of, offset, place)) for of, offset, place in places]
+
+    await claim(kept, model, *jobs_of[:3])
+    await claim(kept, model, *jobs_of[3:])
+    await claim(kept, model, request("0-32-2", "b", record=(0, 32, 2)))
+
+    assert await kept.ids_of_record(A, model, 0, 31) == ["0-31-0"]
+    assert await kept.ids_of_record(A, model, 0, 32) == ["0-32-0", "0-32-2", "0-32-10"], "by place, each once"
+    assert await kept.ids_of_record(A, model, 0, 3) == ["0-3-0"]
+    assert await kept.ids_of_record(A, model, 1, 32) == ["1-32-0"]
+    assert await kept.ids_of_record(A, model, 0, 33) == []
+
+
 @pytest.mark.parametrize(
     ("claimed", "kept_as"), [(-5, 0), (1 << 60, 9_999_999_999_999), (0, 0)], ids=["negative", "huge", "zero"]
 )
