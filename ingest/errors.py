@@ -9,6 +9,10 @@ class KafkaUnavailable(IngestError):
     """Kafka did not acknowledge the job in time; it may or may not have been written."""
 
 
+class Expired(KafkaUnavailable):
+    """Its time was over before Kafka acknowledged it."""
+
+
 class Full(IngestError):
     """More bytes wait for Kafka's acknowledgement than this process may hold."""
 

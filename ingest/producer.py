@@ -1,4 +1,4 @@
-"""Jobs into Kafka: kafka-python's producer behind asyncio. The only kafka import of ingest.
+"""Jobs into Kafka.
 
 A job is accepted when Kafka acknowledged it with acks=all. Jobs of one topic that arrive while two records of it are on
 their way share the next record, so that the cost of a record is paid once for all of them; an idle topic's job goes out
@@ -6,19 +6,13 @@ at once. Memory is bounded by a byte budget; the wait by one timeout, whatever K
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
-import selectors
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import kafka
-import kafka.errors
-
-from ingest import errors
+from ingest import errors, writer
 from results import waiting
 from wire import envelope, metrics, names
 
@@ -72,7 +66,7 @@ class _Sent:
     lane: _Lane
     jobs: list[_Waiting]
     epoch: int
-    """Whose: a producer that was replaced no longer frees a place in the lane."""
+    """Whose: a writer that was replaced no longer frees a place in the lane."""
     count: int
     """Of jobs in it."""
     key: bytes | None = None
@@ -88,29 +82,28 @@ class Producer:
         self._ack_timeout = ack_timeout
         self._lanes: dict[str, _Lane] = {}
         self._warm: set[str] = set()
-        self._producer: kafka.KafkaProducer | None = None
+        self._writer: writer.Writer | None = None
         self._failures = 0
         self._epoch = 0
         self._connecting: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
         """Begin to connect. Kafka may be away: then jobs are refused until it is back."""
-        self._loop = asyncio.get_running_loop()
         self._connecting = asyncio.create_task(self._connect())
 
     async def stop(self) -> None:
         """Wait shortly for what is on its way, then close."""
         if self._connecting is not None:
             self._connecting.cancel()
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await asyncio.to_thread(producer.close, timeout=self._ack_timeout)
+        made, self._writer = self._writer, None
+        if made is not None:
+            await made.drain(self._ack_timeout)
+            made.close()
 
     @property
     def connected(self) -> bool:
         """Whether a broker answered; readiness."""
-        return self._producer is not None
+        return self._writer is not None
 
     async def accept(self, topic: str, content: bytes) -> Place:
         """Write one encoded envelope. Returns after Kafka acknowledged it. Raises KafkaUnavailable or Full."""
@@ -161,26 +154,22 @@ class Producer:
             self._budget += len(value)
 
     async def warm(self, topic: str) -> None:
-        """Learn a topic's partitions off the loop, so that `send` never waits for them. Raises KafkaUnavailable."""
-        if self._producer is None:
+        """Learn a topic's partitions. Raises KafkaUnavailable."""
+        if self._writer is None:
             raise errors.KafkaUnavailable
-        try:
-            await asyncio.to_thread(self._producer.partitions_for, topic)
-        except kafka.errors.KafkaError as error:
-            raise errors.KafkaUnavailable from error
+        await self._writer.learn(topic)
         self._warm.add(topic)
 
     def keep(self, topics: set[str]) -> None:
-        """Forget every other topic: the library asks for one that was removed ten times a second, for ever."""
+        """Forget every other topic."""
         gone = self._warm - topics
         self._warm -= gone
         for topic in gone:
             lane = self._lanes.get(topic)
             if lane is not None and not lane.jobs and not lane.in_flight:
                 del self._lanes[topic]
-        if gone and self._producer is not None:
-            cluster = self._producer._metadata  # noqa: SLF001  it has no public way to forget a topic
-            cluster._topics = cluster._topics - gone  # noqa: SLF001  a new set: its own thread may read the old one
+        if gone and self._writer is not None:
+            self._writer.forget(gone)
 
     def _lane(self, topic: str) -> _Lane:
         found = self._lanes.get(topic)
@@ -194,7 +183,7 @@ class Producer:
             taken = _take(lane.jobs)
             one = _Sent(topic, lane, taken, self._epoch, len(taken))
             lane.in_flight += 1
-            if topic in self._warm and self._producer is not None:
+            if topic in self._warm and self._writer is not None:
                 self._send(one)
             else:
                 task = asyncio.ensure_future(self._send_cold(one))
@@ -211,35 +200,28 @@ class Producer:
     def _send(self, one: _Sent) -> None:
         jobs = one.jobs
         value = jobs[0].content if len(jobs) == 1 else envelope.join_record([job.content for job in jobs])
-        producer, loop = self._producer, self._loop
-        if producer is None or loop is None:
+        if self._writer is None:
             self._failed(one, errors.KafkaUnavailable())
             return
-        began = time.perf_counter()
-        try:
-            sent = producer.send(one.topic, value, key=one.key)
-        except (kafka.errors.KafkaError, AssertionError, ValueError) as error:
-            self._failed(one, error)
-            return
-        sent.add_callback(_crossing(loop, self._acknowledged, one, began))
-        sent.add_errback(_crossing(loop, self._undelivered, one))
+        acknowledged = functools.partial(self._acknowledged, one, time.perf_counter())
+        self._writer.send(one.topic, value, one.key, acknowledged, functools.partial(self._undelivered, one))
 
-    def _acknowledged(self, one: _Sent, began: float, metadata: Any) -> None:
+    def _acknowledged(self, one: _Sent, began: float, partition: int, offset: int) -> None:
         self._failures = 0
         metrics.PRODUCE_SECONDS.observe(time.perf_counter() - began)
         one.lane.counted.inc(one.count)
         for member, job in enumerate(one.jobs):
             if not job.accepted.done():
-                job.accepted.set_result(Place(metadata.partition, metadata.offset, member))
+                job.accepted.set_result(Place(partition, offset, member))
         self._landed(one)
 
-    def _undelivered(self, one: _Sent, error: BaseException) -> None:
-        """It was sent and not acknowledged. Where it expired, later ones would wait behind it for ever."""
-        if isinstance(error, kafka.errors.KafkaTimeoutError):
+    def _undelivered(self, one: _Sent, error: errors.KafkaUnavailable) -> None:
+        """It was sent and not acknowledged."""
+        if isinstance(error, errors.Expired):
             self._renew(one.epoch)
         self._failed(one, error)
 
-    def _failed(self, one: _Sent, error: BaseException) -> None:
+    def _failed(self, one: _Sent, error: errors.KafkaUnavailable) -> None:
         log.warning("%d jobs not acknowledged by %s: %r", len(one.jobs), one.topic, error)
         self._warm.discard(one.topic)
         self._failures += 1
@@ -247,7 +229,7 @@ class Producer:
             self._renew(one.epoch)
         for job in one.jobs:
             if not job.accepted.done():
-                job.accepted.set_exception(errors.KafkaUnavailable(str(error)))
+                job.accepted.set_exception(error)
         self._landed(one)
 
     def _landed(self, one: _Sent) -> None:
@@ -257,77 +239,38 @@ class Producer:
             self._flush(one.topic, one.lane)
 
     def _renew(self, epoch: int) -> None:
-        """Replace the producer of `epoch`, unless that was done.
+        """Replace the writer of `epoch`, unless that was done.
 
-        One whose record expired or that stays silent does not recover: the library neither sends nor fails what comes
-        behind. After several other failures in a row, too, since one that lost its epoch may not.
+        After a silence, so that nothing which was refused meanwhile is written later, and this process is not ready
+        until a broker answers; and after several failures in a row: brokers may have moved, and the addresses given are
+        asked again.
         """
-        if epoch != self._epoch or self._producer is None:
+        if epoch != self._epoch or self._writer is None:
             return
         self._epoch += 1
         for lane in self._lanes.values():
             lane.in_flight = 0
-        old, self._producer = self._producer, None
+        self._writer.close()
+        self._writer = None
         self._failures = 0
         self._warm.clear()
-        if old is not None and self._loop is not None:
-            self._loop.run_in_executor(None, lambda: old.close(timeout=0))
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
         delay = 0.1
-        while self._producer is None:
+        while self._writer is None:
+            made = self._make()
             try:
-                self._producer = await asyncio.to_thread(self._make)
-            except kafka.errors.KafkaError as error:
+                await made.start()
+                self._writer = made
+            except errors.KafkaUnavailable as error:
                 log.warning("Kafka does not answer (or refuses the password), trying again: %s", error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
-    def _make(self) -> kafka.KafkaProducer:
-        milliseconds = int(self._ack_timeout * 1000)
-        return _KafkaProducer(
-            **self._configuration,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            batch_size=256 << 10,
-            max_request_size=32 << 20,
-            max_block_ms=milliseconds - 500,
-            request_timeout_ms=milliseconds - 500,
-            delivery_timeout_ms=milliseconds - 200,
-            reconnect_backoff_max_ms=1000,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-            bootstrap_timeout_ms=milliseconds,
-            selector=_Selector,
-        )
-
-
-class _KafkaProducer(kafka.KafkaProducer):  # type: ignore[misc]  # the library is untyped
-    """One whose close() always closes: the library's own gives up where flush() does, and leaves its thread running."""
-
-    def flush(self, timeout: float | None = None) -> None:
-        """Wait until everything is acknowledged, `timeout` seconds at most."""
-        with contextlib.suppress(kafka.errors.KafkaTimeoutError):
-            super().flush(timeout)
-
-
-class _Selector(selectors.DefaultSelector):
-    """One that says cheaply that it does not know a socket.
-
-    The library asks that before each wait; the standard one then describes the socket in its error, with two system
-    calls, which made a tenth of what the library's thread does for a record.
-    """
-
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
-        """See selectors.BaseSelector. Raises KeyError, and ValueError for a closed one."""
-        number = fileobj if isinstance(fileobj, int) else fileobj.fileno()
-        if number < 0:
-            raise ValueError(number)
-        found: selectors.SelectorKey = self._fd_to_key[number]  # type: ignore[attr-defined]  # of the standard one
-        return found
+    def _make(self) -> writer.Writer:
+        return writer.Writer(self._configuration, timeout=self._ack_timeout - 0.2)
 
 
 def _take(waiting: list[_Waiting]) -> list[_Waiting]:
@@ -339,16 +282,6 @@ def _take(waiting: list[_Waiting]) -> list[_Waiting]:
     taken = waiting[:count]
     del waiting[:count]
     return taken
-
-
-def _crossing(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> Callable[[Any], None]:
-    """From the producer's thread to the loop; a loop that is closing has nobody left to tell."""
-
-    def cross(result: Any) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(functools.partial(call, *arguments, result))
-
-    return cross
 
 
 def _retrieve(task: "asyncio.Future[None]") -> None:
