@@ -90,6 +90,7 @@ class Writer:
             **self._configuration,
             request_timeout_ms=int(self._timeout * 1000) - 300,
             reconnect_backoff_max_ms=1000,
+            socket_connection_setup_timeout_ms=int(self._timeout * 1000),
             max_in_flight_requests_per_connection=1 << 16,
             receive_message_max_bytes=100 << 20,
         )
