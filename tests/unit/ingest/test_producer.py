@@ -143,6 +143,45 @@ async def test_jobs_that_come_while_two_records_are_on_their_way_share_the_next(
     assert len(await asyncio.gather(*tasks)) == 152
 
 
+async def test_in_company_records_keep_a_distance_and_jobs_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer, "APART", 1000.0)
+    monkeypatch.setattr(producer, "APART_MOST", 1000.0)
+    bench = await Bench(monkeypatch).started()
+    # Given a record that was sent a moment ago, and is acknowledged
+    tasks = accepting(bench, job(0))
+    await until(lambda: bench.writer.sent)
+    bench.writer.sent[0].acknowledge()
+    await tasks[0]
+    # When jobs come one after the other; Then they wait for their time
+    for number in range(1, 6):
+        tasks += accepting(bench, job(number))
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(bench.writer.sent) == 1
+    # ... and then share a record
+    lane = bench.producer._lanes[TOPIC]
+    lane.next = 0.0
+    bench.producer._flush(TOPIC, lane)
+    assert [sent.jobs for sent in bench.writer.sent] == [1, 5]
+    # ... while as many as a record may hold wait for nothing
+    tasks += accepting(bench, *[job(number) for number in range(6, 6 + producer.MAX_JOBS)])
+    await until(lambda: len(bench.writer.sent) == 3)
+    for sent in bench.writer.sent[1:]:
+        sent.acknowledge()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_lone_user_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = await Bench(monkeypatch).started()
+    for number in range(5):
+        (one,) = accepting(bench, job(number))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(bench.writer.sent) == number + 1
+        bench.writer.sent[-1].acknowledge()
+        await one
+
+
 async def test_a_shared_record_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     big = producer.MAX_RECORD // 2 - 100
     waiting = [producer._Waiting(job(number, big), asyncio.get_running_loop().create_future()) for number in range(5)]
