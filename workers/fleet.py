@@ -119,14 +119,15 @@ class Fleet:
         """Return once there is a live version."""
         await self._ready.wait()
 
-    def limit(self, number: int, most: int) -> int:
-        """How many inputs of version `number` may go together, `most` at most."""
+    def limit(self, number: int, most: int, *, within: float) -> int:
+        """How many inputs of version `number` may go together: `most` at most, in no more than `within` seconds."""
         loaded = self._loaded.get(number)
         if loaded is None:
             found = self._find(number)
             return most if found is None else min(most, found.options.max_batch)
         options = loaded.version.options
-        return loaded.pace.limit(min(most, options.max_batch), together=loaded.together(), timeout=options.timeout)
+        most = min(most, options.max_batch)
+        return loaded.pace.limit(most, together=loaded.together(), timeout=options.timeout, within=within)
 
     async def turn(self, number: int) -> None:
         """Return when the next batch of version `number` is to be taken: what comes while its runner is busy joins."""

@@ -2,7 +2,8 @@
 
 Interactive jobs go first, and bulk fills what they leave: a bulk batch enters the runner only while no interactive job
 waits or runs (while one is stored it may), so that an interactive job which arrives finds at most one bulk batch before
-it. Bulk does not starve: after `PATIENCE` interactive batches one bulk batch has its turn.
+it; and while there are interactive jobs at all, that batch is a short one. Bulk does not starve: after `PATIENCE`
+interactive batches one bulk batch has its turn.
 """
 
 from enum import StrEnum
@@ -16,6 +17,12 @@ PATIENCE: Final = 8
 SHORT: Final = 0.005
 """Seconds. While bulk batches take less, two of them may be in the runner, so that it never idles between them:
 together they still delay nobody by more than 10 ms."""
+
+BESIDE: Final = 0.025
+"""Seconds that a bulk batch should take at most while there are interactive jobs, which may have to wait for it."""
+
+LATELY: Final = 10.0
+"""Seconds after an interactive job in which there may be another: bulk batches stay short so long."""
 
 
 class Lane(StrEnum):

@@ -30,11 +30,11 @@ class Pace:
         self._until = 0.0
         self._freed = asyncio.Event()
 
-    def limit(self, most: int, *, together: bool, timeout: float) -> int:
-        """Inputs of the next batch, `most` at most."""
+    def limit(self, most: int, *, together: bool, timeout: float, within: float = LONGEST) -> int:
+        """Inputs of the next batch: `most` at most, and so many that it takes no more than `within` seconds."""
         if together:
-            return self.together.limit(most, within=min(LONGEST, OF_TIMEOUT * timeout))
-        return self.alone.limit(most, within=LONGEST)
+            return self.together.limit(most, within=min(LONGEST, OF_TIMEOUT * timeout, within))
+        return self.alone.limit(most, within=min(LONGEST, within))
 
     async def turn(self) -> None:
         """Return when the next batch is to be taken: at once, unless the runner has more to do than claiming takes."""

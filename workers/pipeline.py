@@ -165,11 +165,8 @@ class Pipeline:
             if not queue.jobs:
                 queue.places.release()
                 continue
-            version, batch = batching.take(
-                queue.jobs,
-                limit_of=lambda number: self._versions.limit(number, self._max_batch),
-                version_of=self._version_of,
-            )
+            limit = functools.partial(self._versions.limit, most=self._max_batch, within=self._waiting.within(lane))
+            version, batch = batching.take(queue.jobs, limit_of=limit, version_of=self._version_of)
             self._waiting.taken(batch)
             way = self._waiting.began(lane)
             task = self._start(self._batch(way, version, self._first_of_each(version, batch)))

@@ -6,6 +6,7 @@ fetching interactive jobs; jobs that come from being parked have waited already,
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -98,6 +99,8 @@ class Waiting:
         self._openings: set[asyncio.Future[None]] = set()
         self._each = 1.0
         """Jobs in a record, smoothed."""
+        self._interactive_at = -math.inf
+        """When the last interactive jobs came, monotonic seconds."""
 
     def __len__(self) -> int:
         return sum(len(queue.jobs) for queue in self.queues.values())
@@ -112,6 +115,8 @@ class Waiting:
         for job in fetched:
             found.setdefault((job.lane, job.parked), []).append(job)
         for (lane, parked), some in found.items():
+            if lane is lanes.Lane.INTERACTIVE:
+                self._interactive_at = time.monotonic()
             self._bounds[_PARKED if parked else lane].changed(len(some))
             put = self.queues[lane].put_first if parked else self.queues[lane].put
             put(some)
@@ -181,6 +186,11 @@ class Waiting:
         self._openings.add(opening)
         opening.add_done_callback(self._openings.discard)
         return opening
+
+    def within(self, lane: lanes.Lane) -> float:
+        """Seconds that the lane's next batch should take at most."""
+        beside = lane is lanes.Lane.BULK and time.monotonic() - self._interactive_at < lanes.LATELY
+        return lanes.BESIDE if beside else math.inf
 
     # -- the runner's side -------------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class Fleet:
         self.ready_at = 0
         self.most = most
         self.calls: list[tuple[int, list[Any], list[float | None]]] = []
+        self.within: list[float] = []
+        """Seconds that each batch was given."""
         self.policy = specs.Retry()
         self.begun: set[str] = set()
         """Jobs with which predict() began, as the runner tells."""
@@ -78,8 +80,9 @@ class Fleet:
     async def ready(self) -> None:
         """At once."""
 
-    def limit(self, number: int, most: int) -> int:
+    def limit(self, number: int, most: int, *, within: float) -> int:
         """As it was told."""
+        self.within.append(within)
         return min(self.most, most)
 
     async def turn(self, number: int) -> None:

@@ -35,6 +35,15 @@ async def test_a_short_batch_is_not_waited_for() -> None:
     await pace.turn()
 
 
+async def test_a_batch_has_as_many_as_fit_into_its_time() -> None:
+    pace = pacing.Pace()
+    for size in (1, 2, 4, 8, 16, 32, 64):
+        learn(pace, size, 0.005 + 0.001 * size)
+    assert pace.limit(256, together=True, timeout=60) == 32
+    assert pace.limit(256, together=True, timeout=60, within=0.025) == 16
+    assert pace.limit(256, together=True, timeout=60, within=0.001) == 1
+
+
 async def test_of_a_first_batch_nothing_is_expected() -> None:
     pace = pacing.Pace()
     pace.begin(4, together=True)

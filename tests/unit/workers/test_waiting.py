@@ -1,7 +1,11 @@
 """The two lanes of a worker: bounded each by itself, and whose batch goes to the runner."""
 
 import asyncio
+import math
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from tests.unit.workers import kit
 from wire import names
@@ -37,6 +41,20 @@ async def test_bulk_alone_uses_all_that_there_is() -> None:
         await bench.run(bulk(*range(200)))
         assert await bench.job("b7") == ("succeeded", 14)
         assert sorted(inputs(bench.fleet)) == list(range(200))
+
+
+async def test_bulk_batches_are_short_while_there_are_interactive_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    async with kit.Bench() as bench:
+        # Given bulk alone, then with an interactive job, and long after it
+        await bench.run(bulk(1))
+        await bench.run(kit.several(2))
+        await bench.run(bulk(3, first=1))
+        now[0] += lanes.LATELY
+        await bench.run(bulk(4, first=2))
+        # Then only in between is a bulk batch's time bounded, and the interactive one's never
+        assert bench.fleet.within == [math.inf, math.inf, lanes.BESIDE, math.inf]
 
 
 async def test_an_interactive_job_waits_for_one_bulk_batch_at_most() -> None:
