@@ -114,9 +114,10 @@ class Acceptor:
         of = self._answers.digest(endpoint, content)
         if of is None:
             return await self._write(endpoint, content, wanted, bulk=bulk)
-        ended = await self._answers.answer(endpoint, content, of)
-        if ended is not None:
-            return content.id or "", False, ended
+        if self._answers.seen(of):
+            ended = await self._answers.answer(endpoint, content, of)
+            if ended is not None:
+                return content.id or "", False, ended
         found = await self._write(endpoint, content, wanted, bulk=bulk)
         self._answers.accepted(of, content.id or "")
         return found
@@ -142,7 +143,7 @@ class Acceptor:
         except TimeoutError:
             return job_id, bulk, await self._ended(endpoint, job_id)
         finally:
-            expected.cancel()
+            self._waiters.forget(endpoint.account, endpoint.model, job_id, expected)
 
     async def _as_it_is(
         self, endpoint: specs.Endpoint, found: tuple[str, bool, records.Record | None]

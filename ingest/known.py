@@ -51,6 +51,10 @@ class Known:
         )
         return cache.digest(endpoint.model_uid, endpoint.live or 0, endpoint.input, job.input) if plain else None
 
+    def seen(self, of: bytes) -> bool:
+        """Whether there is a good chance of an answer."""
+        return self._lately.get(of) is not None
+
     async def answer(self, endpoint: specs.Endpoint, job: envelope.Envelope, of: bytes) -> records.Record | None:
         """The record of the job, which has ended; None: it is to be run, or Redis does not say."""
         known = self._lately.get(of)

@@ -6,7 +6,6 @@ own timeout bounds the rest.
 
 import asyncio
 import contextlib
-import functools
 import logging
 import random
 import secrets
@@ -58,6 +57,7 @@ class Waiters:
         self._waits: dict[tuple[str, str], dict[str, set[asyncio.Event]]] = {}
         self._models: dict[str, tuple[str, str]] = {}
         self._subscribed: dict[str, asyncio.Future[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._wire: link.Wire | None = None
         self._heard = False
         self._pause = _BACKOFF[0]
@@ -66,17 +66,29 @@ class Waiters:
     def expect(self, account: str, model: str, job_id: str) -> asyncio.Future[bytes]:
         """The value (records.decode) of a job that is about to be produced with `notify` set to `channel`.
 
-        Register before producing. The future never fails; give it a timeout, and cancel it when nobody waits any more.
+        Register before producing. The future never fails; give it a timeout, and `forget` it when nobody waits any more.
         """
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # asked each time it costs a system call
+        future: asyncio.Future[bytes] = self._loop.create_future()
         key = keys.job(account, model, job_id).encode()
         expected = self._expected.get(key)
         if expected is None:
             self._expected[key] = (account, model, job_id), {future}
         else:
             expected[1].add(future)
-        future.add_done_callback(functools.partial(self._forget, key))
         return future
+
+    def forget(self, account: str, model: str, job_id: str, future: asyncio.Future[bytes]) -> None:
+        """Nobody waits for what `expect` gave any more."""
+        if future.done() and not future.cancelled() and future.exception() is None:
+            return  # it was told of the end, and forgotten with that
+        key = keys.job(account, model, job_id).encode()
+        expected = self._expected.get(key)
+        if expected is not None:
+            expected[1].discard(future)
+            if not expected[1]:
+                del self._expected[key]
 
     async def wait(self, account: str, model: str, job_id: str, timeout: float) -> records.Record | None:
         """The job's record once it ended, or as it is after `timeout` seconds. Raises StoreUnavailable."""
@@ -170,15 +182,18 @@ class Waiters:
         """Jobs that somebody of this process expects have ended; a value too large to push is read."""
         large = []
         for key, value in msgpack.unpackb(message, raw=True):
-            expected = self._expected.get(key)
-            if expected is None:
-                continue
             if value:
-                _resolve(expected[1], value)
-            else:
+                self._resolve(key, value)
+            elif (expected := self._expected.get(key)) is not None:
                 large.append(expected[0])
         if large:
             self._start(self._reread_expected(large))
+
+    def _resolve(self, key: bytes, value: bytes) -> None:
+        expected = self._expected.pop(key, None)
+        for future in expected[1] if expected is not None else ():
+            if not future.done():
+                future.set_result(value)
 
     async def _reread(self) -> None:
         """After a connect: whatever ended while nobody listened."""
@@ -196,9 +211,8 @@ class Waiters:
             for (account, model), job_ids in by_model.items():
                 values = await self._store.values(account, model, job_ids)
                 for job_id, value in zip(job_ids, values, strict=True):
-                    expected = self._expected.get(keys.job(account, model, job_id).encode())
-                    if expected is not None and value is not None and records.is_terminal(value):
-                        _resolve(expected[1], value)
+                    if value is not None and records.is_terminal(value):
+                        self._resolve(keys.job(account, model, job_id).encode(), value)
         except errors.ResultsError as error:
             log.warning("could not read what is waited for, the next connect will: %s", error)
 
@@ -236,23 +250,10 @@ class Waiters:
             if not waits and self._waits.get((account, model)) is waits:
                 del self._waits[account, model]
 
-    def _forget(self, key: bytes, done: asyncio.Future[bytes]) -> None:
-        expected = self._expected.get(key)
-        if expected is not None:
-            expected[1].discard(done)
-            if not expected[1]:
-                del self._expected[key]
-
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _resolve(futures: set[asyncio.Future[bytes]], value: bytes) -> None:
-    for future in futures:  # those that are done leave it later
-        if not future.done():
-            future.set_result(value)
 
 
 def _expire(future: asyncio.Future[Any]) -> None:

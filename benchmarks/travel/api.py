@@ -96,6 +96,9 @@ class _Waiters:
         done.set_result(self._value)
         return done
 
+    def forget(self, _account: str, _model: str, _job_id: str, _future: "asyncio.Future[bytes]") -> None:
+        """See waiting.Waiters."""
+
 
 async def accepting(at: place.Place, over: link.Link, sizes: Sequence[int]) -> tuple[meter.Step, meter.Step]:
     """From a body to the bytes for Kafka; and from a job's record to the answer's JSON."""
