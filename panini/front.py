@@ -1,20 +1,22 @@
 """uvicorn's HTTP protocol, with a short way for the hot addresses.
 
-A request that `hot` takes is answered from the parser's callbacks with one task and one write: ASGI's scope, messages
-and cycle cost three times what the rest of the protocol does (40 of 54 us). One whose head came before (`heads`) does
-without the parser too. Every other request, and all that is odd about a connection (pipelining, upgrades, 100-continue,
-HTTP/1.0, a request that ends it), goes uvicorn's own way.
+A request that `hot` takes is answered from the parser's callbacks with one write and at most one task: ASGI's scope,
+messages and cycle cost three times what the rest of the protocol does (40 of 54 us). One whose head came before
+(`heads`) does without the parser too. Every other request, and all that is odd about a connection (pipelining,
+upgrades, 100-continue, HTTP/1.0, a request that ends it), goes uvicorn's own way.
 
 Built on attributes of HttpToolsProtocol that uvicorn does not promise; `PARTS` names them and a test looks for each.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http import httptools_impl
 
 from panini import heads, hot
+from results import answers, looking
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,11 @@ class Front(httptools_impl.HttpToolsProtocol):
         """Bytes that a request begins with, whose head is not parsed yet."""
         self._own = _Cycle()
         """Of all requests that are ours: one at a time."""
-        self._task: asyncio.Task[None] | None = None
+        self._then: Callable[[asyncio.Future[Any]], hot.Said] = asyncio.Future.result
+        """What follows when its answer's future is there."""
+        self._usual: list[tuple[bytes, bytes]] = []
+        """The headers of all answers, and as they are sent."""
+        self._usual_bytes = b""
         self._answered = 0.0
         """When the last of them was answered; seconds of the loop's clock."""
 
@@ -78,7 +84,7 @@ class Front(httptools_impl.HttpToolsProtocol):
             known = self._heads.find(data)
             if known is not None:
                 self._take_up()
-                self._start(*known)
+                self._go_on(known[0].begin, known[1])
                 return
             self._begun = data
         super().data_received(data)
@@ -128,34 +134,40 @@ class Front(httptools_impl.HttpToolsProtocol):
             way, self._way = self._way, None
             body, self._own.body = self._own.body, bytearray()
             self._between = True
-            self._start(way, self.url[len(hot.JOB) :] if self.url.startswith(hot.JOB) else bytes(body))
+            said = self.url[len(hot.JOB) :] if self.url.startswith(hot.JOB) else bytes(body)
+            self._go_on(way.begin, said)
 
-    def _start(self, way: hot.Way, said: bytes) -> None:
-        self._task = self.loop.create_task(self._answer(way, said))
-        self.tasks.add(self._task)
-
-    async def _answer(self, way: hot.Way, said: bytes) -> None:
+    def _go_on(self, step: Callable[[Any], hot.Said], given: Any) -> None:
+        """Take the next step to the answer; send it, or wait for what comes before the one after."""
         try:
-            response = await way.answer(said)
-        except asyncio.CancelledError:  # the server's grace is over
-            self.transport.close()
-            raise
+            said = step(given)
         except Exception:  # the boundary: as uvicorn answers it
             log.exception("a request ended with an error of ours")
             self._own.keep_alive = False
-            response = hot.Response(500, {"Content-Type": "text/plain; charset=utf-8"}, b"Internal Server Error")
-        finally:
-            self.tasks.discard(cast("asyncio.Task[None]", self._task))
-        self._own.response_complete = True
-        if not self.transport.is_closing():
-            self._send(response)
+            said = answers.Answer(500, {"Content-Type": "text/plain; charset=utf-8"}, b"Internal Server Error")
+        if isinstance(said, looking.Later):
+            self._then = said.then
+            self.tasks.add(cast("asyncio.Task[None]", said.future))  # the server cancels it when its grace is over
+            said.future.add_done_callback(self._there)
+        else:
+            self._send(said)
+
+    def _there(self, future: asyncio.Future[Any]) -> None:
+        self.tasks.discard(cast("asyncio.Task[None]", future))
+        if future.cancelled():
+            self.transport.close()
+        else:
+            self._go_on(self._then, future)
 
     def _send(self, response: hot.Response) -> None:
-        parts = [httptools_impl.STATUS_LINE[response.status]]
-        for name, value in self.server_state.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        own = [f"{text.lower()}: {content}\r\n" for text, content in response.headers.items()]
-        parts.append("".join(own).encode("latin-1"))
+        self._own.response_complete = True
+        if self.transport.is_closing():
+            return
+        if self.server_state.default_headers is not self._usual:  # such as the date: another list each second
+            self._usual = self.server_state.default_headers
+            self._usual_bytes = b"".join([b"%b: %b\r\n" % pair for pair in self._usual])
+        own = "".join([f"{name.lower()}: {content}\r\n" for name, content in response.headers.items()])
+        parts = [httptools_impl.STATUS_LINE[response.status], self._usual_bytes, own.encode("latin-1")]
         if not self._own.keep_alive:
             parts.append(b"connection: close\r\n")
         if response.status != _NOT_MODIFIED:

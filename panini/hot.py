@@ -6,13 +6,14 @@ a body of unknown length) is left to the application. So there is one API: the s
 is left out here is only the framework's routing and validation, which those functions do not need. Knows no server.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import ingest.routes
 from ingest import accept
-from results import answers
+from results import answers, looking
 from wire import access, directory, metrics, problems, specs
 
 JOB: Final = b"/v1/jobs/"
@@ -28,12 +29,26 @@ Headers = Mapping[bytes, bytes]
 """By name in small letters."""
 
 
-class Response(NamedTuple):
+class Response(Protocol):
     """What is sent back."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    @property
+    def status(self) -> int:
+        """HTTP's."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All but the body's length."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """Perhaps nothing."""
+        ...
+
+
+Said = Response | looking.Later[Any]
 
 
 class Way(Protocol):
@@ -49,42 +64,41 @@ class Way(Protocol):
         """Whether nothing has changed since: a newer snapshot may know the key and the model no more."""
         ...
 
-    async def answer(self, said: bytes) -> Response:
-        """Given the body; for a GET the id of the job."""
+    def begin(self, said: bytes) -> "Said":
+        """The answer, given the body (for a GET the id of the job), or what it waits for."""
         ...
 
 
 class Read:
     """A GET of a job."""
 
-    __slots__ = ("_asked", "_found", "_generation", "_key", "_known", "lasting", "length")
+    __slots__ = ("_found", "_generation", "_if_none_match", "_key", "_known", "lasting", "length")
 
     def __init__(
-        self, found: answers.Results, known: directory.Directory, key: specs.Key, asked: answers.Asked
+        self, found: answers.Results, known: directory.Directory, key: specs.Key, if_none_match: str | None
     ) -> None:
         self._generation = known.generation
         self.length = 0
-        self.lasting = asked.if_none_match is None
+        self.lasting = if_none_match is None
         self._found = found
         self._known = known
         self._key = key
-        self._asked = asked
+        self._if_none_match = if_none_match
 
     @property
     def holds(self) -> bool:
         """See Way."""
         return self._generation == self._known.generation
 
-    async def answer(self, said: bytes) -> Response:
+    def begin(self, said: bytes) -> Said:
         """See Way."""
-        answer = await self._found.job(self._known, self._key, said.decode("ascii"), self._asked)
-        return Response(answer.status, answer.headers, answer.body)
+        return looking.look(self._found, self._known, self._key, said.decode("ascii"), self._if_none_match)
 
 
 class Post:
     """A POST of a job."""
 
-    __slots__ = ("_accepting", "_endpoint", "_generation", "_known", "_wanted", "lasting", "length")
+    __slots__ = ("_accepting", "_endpoint", "_generation", "_known", "_loop", "_wanted", "lasting", "length")
 
     def __init__(
         self,
@@ -96,6 +110,7 @@ class Post:
     ) -> None:
         self._generation = known.generation
         self._known = known
+        self._loop = asyncio.get_running_loop()  # asked for each request it costs a system call
         self.length = length
         self.lasting = wanted.traceparent is None
         self._accepting = accepting
@@ -107,15 +122,18 @@ class Post:
         """See Way."""
         return self._generation == self._known.generation
 
-    async def answer(self, said: bytes) -> Response:
+    def begin(self, said: bytes) -> Said:
         """See Way."""
+        return looking.Later(self._loop.create_task(self._answer(said)), asyncio.Future.result)
+
+    async def _answer(self, said: bytes) -> Response:
         try:
             reply = await self._accepting(self._endpoint, said, self._wanted)
         except problems.Problem as problem:
             metrics.JOBS_REFUSED.labels(problem.status).inc()
             typed = problem.headers | {"Content-Type": problems.MEDIA_TYPE}
-            return Response(problem.status, typed, problem.body())
-        return Response(reply.status, reply.headers | {"Content-Type": reply.media_type}, reply.body)
+            return answers.Answer(problem.status, typed, problem.body())
+        return answers.Answer(reply.status, reply.headers | {"Content-Type": reply.media_type}, reply.body)
 
 
 class Hot:
@@ -142,9 +160,8 @@ class Hot:
         key = self._key(headers)
         if key is None or b"prefer" in headers or b"content-length" in headers:
             return None
-        if_none_match = headers.get(b"if-none-match")
-        asked = answers.Asked(if_none_match=if_none_match.decode("latin-1") if if_none_match is not None else None)
-        return Read(self._state.results, self._state.directory, key, asked)
+        tag = headers.get(b"if-none-match")
+        return Read(self._state.results, self._state.directory, key, tag.decode("latin-1") if tag is not None else None)
 
     def _post(self, model: bytes, headers: Headers, *, predict: bool) -> Way | None:
         key = self._key(headers)

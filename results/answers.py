@@ -20,7 +20,7 @@ MAX_LIMIT: Final = 200
 """Jobs of one page at most."""
 
 _PREFER: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,11 +54,7 @@ class Results:
 
     async def job(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
         """GET of a job that Panini named."""
-        try:  # as `answered`, at half its cost
-            parsed, endpoint = self._found(known, key, job_id) or await self.ours(known, key, job_id)
-            return await self._state(endpoint, job_id, parsed, asked)
-        except (problems.Problem, errors.StoreUnavailable) as error:
-            return _refused(error)
+        return await answered(lambda: self._job(known, key, job_id, asked))
 
     async def job_of_model(
         self, known: directory.Directory, key: specs.Key, model: str, job_id: str, asked: Asked
@@ -89,6 +85,10 @@ class Results:
         """GET of a model's jobs, newest first."""
         return await answered(lambda: self._page(known, key, model, status=status, cursor=cursor, limit=limit))
 
+    async def _job(self, known: directory.Directory, key: specs.Key, job_id: str, asked: Asked) -> Answer:
+        parsed, endpoint = await self.ours(known, key, job_id)
+        return await self._state(endpoint, job_id, parsed, asked)
+
     async def _job_of_model(
         self, known: directory.Directory, key: specs.Key, model: str, job_id: str, asked: Asked
     ) -> Answer:
@@ -98,6 +98,21 @@ class Results:
     async def _state(self, endpoint: specs.Endpoint, job_id: str, parsed: ids.JobId | None, asked: Asked) -> Answer:
         seconds, headers = waited(asked)
         found = await self.waiters.wait(endpoint.account, endpoint.model, job_id, seconds)
+        place = None if found is None or found.terminal else await self.place(endpoint, job_id, found)
+        return self.told(endpoint, job_id, parsed, found, headers, place=place, if_none_match=asked.if_none_match)
+
+    def told(
+        self,
+        endpoint: specs.Endpoint,
+        job_id: str,
+        parsed: ids.JobId | None,
+        found: records.Record | None,
+        headers: dict[str, str],
+        *,
+        place: pace.Place | None = None,
+        if_none_match: str | None = None,
+    ) -> Answer:
+        """What is said of a job with this record, `headers` to begin with. Raises Problem 404, 410."""
         now_ms = clock()
         if found is None:
             if parsed is None:
@@ -111,11 +126,10 @@ class Results:
         if found.gone(now_ms):
             raise refusals.gone(job_id, found)
         if not found.terminal:
-            place = await self.place(endpoint, job_id, found)
             body = views.job(job_id, endpoint.model, found, ours=parsed is not None, place=place)
             return Answer(200, headers | _POLL, body)
         headers |= _ended(job_id)
-        if asked.if_none_match is not None and headers["ETag"] in asked.if_none_match:
+        if if_none_match is not None and headers["ETag"] in if_none_match:
             return Answer(304, headers, b"")
         return Answer(200, headers, views.job(job_id, endpoint.model, found, ours=parsed is not None))
 
@@ -131,7 +145,7 @@ class Results:
         if found is None or found.status is not jobs.Status.SUCCEEDED:
             raise refusals.no_output(job_id, found)
         headers |= _ended(job_id) | _FILE
-        headers["Content-Type"] = found.details.media or _JSON
+        headers["Content-Type"] = found.details.media or JSON
         if asked.if_none_match is not None and headers["ETag"] in asked.if_none_match:
             return Answer(304, headers, b"")
         return Answer(200, headers, b"null" if found.output is None else found.output)
@@ -195,7 +209,7 @@ class Results:
             if not job.gone(now_ms)
         ]
         return Answer(
-            200, {"Content-Type": _JSON, "Cache-Control": "no-store"}, views.several(found, cursor=page.cursor)
+            200, {"Content-Type": JSON, "Cache-Control": "no-store"}, views.several(found, cursor=page.cursor)
         )
 
     async def place(self, endpoint: specs.Endpoint, job_id: str, found: records.Record) -> pace.Place | None:
@@ -231,18 +245,16 @@ class Results:
 
     async def ours(self, known: directory.Directory, key: specs.Key, job_id: str) -> tuple[ids.JobId, specs.Endpoint]:
         """The claims of an id and its model. Raises Problem 404: not ours, not the caller's, or its model is gone."""
-        found = self._found(known, key, job_id)
+        found = self.here(known, key, job_id)
         if found is None:
             await known.fresh()
-            found = self._found(known, key, job_id)
+            found = self.here(known, key, job_id)
         if found is None:
             raise problems.Problem(404, "No such job", f"the model of job {job_id} was removed, and its jobs with it")
         return found
 
-    def _found(
-        self, known: directory.Directory, key: specs.Key, job_id: str
-    ) -> tuple[ids.JobId, specs.Endpoint] | None:
-        """As `ours`, of what is known here; none: not its model."""
+    def here(self, known: directory.Directory, key: specs.Key, job_id: str) -> tuple[ids.JobId, specs.Endpoint] | None:
+        """As `ours`, of what this process knows; none: not the model. Raises Problem 404."""
         parsed = ids.parse(job_id)
         if parsed is None or not self.signer.verify(parsed, account_uid=key.account_uid):
             raise refusals.no_job(job_id)
@@ -261,7 +273,7 @@ async def answered(work: Callable[[], Awaitable[Answer]]) -> Answer:
     try:
         return await work()
     except (problems.Problem, errors.StoreUnavailable) as error:
-        return _refused(error)
+        return refused(error)
 
 
 def clock() -> int:
@@ -271,7 +283,7 @@ def clock() -> int:
 
 def waited(asked: Asked) -> tuple[float, dict[str, str]]:
     """Seconds to wait, and the headers to begin with. Raises Problem 422."""
-    headers = {"Content-Type": _JSON}
+    headers = {"Content-Type": JSON}
     if asked.wait is not None:
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked.wait) or float(asked.wait) > MAX_WAIT:
             raise problems.Problem(
@@ -301,6 +313,7 @@ def _ended(job_id: str) -> dict[str, str]:
     return {"Cache-Control": "private", "ETag": f'"{job_id}"'}
 
 
-def _refused(error: problems.Problem | errors.StoreUnavailable) -> Answer:
+def refused(error: problems.Problem | errors.StoreUnavailable) -> Answer:
+    """The answer of a problem; of a store that is away, 503."""
     problem = error if isinstance(error, problems.Problem) else refusals.away()
     return Answer(problem.status, {"Content-Type": problems.MEDIA_TYPE} | problem.headers, problem.body())

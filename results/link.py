@@ -150,6 +150,12 @@ class Link:
             return reply
         raise AssertionError("the loop above returns or raises")
 
+    def soon(self, *command: Argument) -> "asyncio.Future[Any] | None":
+        """As `call`, once, without a task; none: not connected. The reply may be a hiredis.ReplyError; it raises
+        ConnectionError. With either, `call` says what is to be done."""
+        wire = self._wire
+        return None if wire is None or wire.lost.done() else wire.send(*command)
+
     async def calls(self, *commands: tuple[Argument, ...]) -> list[Any]:
         """As `call`, of several that travel together, at the cost of no task each. Raises the first one's error."""
         for last in (False, True):

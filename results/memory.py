@@ -1,6 +1,8 @@
 """A store of results in memory, for tests of what stands on it. It keeps the contract of protocol.Store, and dies with
 its process."""
 
+import asyncio
+
 from results import protocol, records
 from wire import jobs
 
@@ -155,6 +157,13 @@ class Store:
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
         """See protocol.Store."""
         return self._get((account, model, job_id))
+
+    def peek(self, account: str, model: str, job_id: str) -> "asyncio.Future[bytes | None]":
+        """See protocol.Store."""
+        found = self._get((account, model, job_id))
+        done: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        done.set_result(None if found is None else records.encode(found))
+        return done
 
     async def fetch_many(self, account: str, model: str, job_ids: list[str]) -> list[records.Record | None]:
         """See protocol.Store."""

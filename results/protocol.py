@@ -1,5 +1,6 @@
 """What a store of results does, and the values that go in and out. `store` does it on Redis, `memory` in tests."""
 
+import asyncio
 from enum import Enum
 from typing import Final, Protocol
 
@@ -265,6 +266,10 @@ class Store(Protocol):
 
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
         """A job's record; none: no worker has read it yet."""
+        ...
+
+    def peek(self, account: str, model: str, job_id: str) -> "asyncio.Future[bytes | None]":
+        """As fetch, undecoded, for who has callbacks and no task. Cancel it freely."""
         ...
 
     async def fetch_many(self, account: str, model: str, job_ids: list[str]) -> list[records.Record | None]:

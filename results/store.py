@@ -1,5 +1,6 @@
 """The store of results on Redis or Valkey (7.0 or newer)."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -211,9 +212,13 @@ class Store:
 
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
         """See protocol.Store."""
-        tag = keys.tag(account, model)
-        value = await self._reading.read(tag, f"{tag}:j:{job_id}")
+        value = await self.peek(account, model, job_id)
         return None if value is None else records.decode(value)
+
+    def peek(self, account: str, model: str, job_id: str) -> "asyncio.Future[bytes | None]":
+        """See protocol.Store."""
+        tag = keys.tag(account, model)
+        return self._reading.read(tag, f"{tag}:j:{job_id}")
 
     async def fetch_many(self, account: str, model: str, job_ids: list[str]) -> list[records.Record | None]:
         """See protocol.Store."""

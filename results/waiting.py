@@ -66,7 +66,7 @@ class Waiters:
     def expect(self, account: str, model: str, job_id: str) -> asyncio.Future[bytes]:
         """The value (records.decode) of a job that is about to be produced with `notify` set to `channel`.
 
-        Register before producing. The future never fails; give it a timeout, and `forget` it when nobody waits any more.
+        Register before producing. The future never fails; give it a timeout, and `forget` it when nobody waits.
         """
         if self._loop is None:
             self._loop = asyncio.get_running_loop()  # asked each time it costs a system call

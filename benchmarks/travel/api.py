@@ -15,7 +15,7 @@ from benchmarks.travel import aside, meter, place
 from ingest import accept, floods, known, notes, producer
 from ingest import settings as ingest_settings
 from panini.stack import ports
-from results import answers, caching, keys, link, store, waiting
+from results import answers, caching, keys, link, looking, store, waiting
 
 ROOT: Final = pathlib.Path(__file__).resolve().parents[2]
 COMPANY: Final = load.Spell(warm=0.5, measured=2.0)
@@ -201,10 +201,14 @@ async def reading(at: place.Place, over: link.Link, ended: Sequence[str], sizes:
     found = answers.Results(kept, waiting.Waiters(over, kept), at.signer)
     known_here = await place.known()
     key = next(iter(place.snapshot().keys.values()))
-    asked, costs = answers.Asked(), {}
+    costs = {}
 
     async def get(job_id: str) -> None:
-        answer = await found.job(known_here, key, job_id, asked)
+        said = looking.look(found, known_here, key, job_id, None)
+        assert isinstance(said, looking.Later)
+        await said.future
+        answer = said.then(said.future)
+        assert isinstance(answer, answers.Answer)
         assert answer.status == 200
 
     await at.meter.rest()

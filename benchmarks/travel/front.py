@@ -4,6 +4,7 @@
 ended before: what is left is reading a request, finding its key and model, and writing the answer.
 """
 
+import asyncio
 import functools
 import sys
 import types
@@ -17,7 +18,7 @@ from ingest import accept
 from ingest import settings as ingest_settings
 from panini import front, heads, hot, memory
 from results import answers, records, views
-from wire import specs
+from wire import ids, specs
 
 
 class Acceptor:
@@ -35,9 +36,22 @@ class Results:
     """Says of every job that it ended."""
 
     def __init__(self, body: bytes) -> None:
+        self.store = self
         self._body = body
+        self._endpoint = place.endpoint()
+        self._parsed = ids.JobId(key_id=0, model_uid=place.UID, issued_ms=0, raw=b"")
 
-    async def job(self, _known: Any, _key: specs.Key, job_id: str, _asked: answers.Asked) -> answers.Answer:
+    def here(self, _known: Any, _key: specs.Key, _job_id: str) -> tuple[ids.JobId, specs.Endpoint]:
+        """See answers.Results."""
+        return self._parsed, self._endpoint
+
+    def peek(self, _account: str, _model: str, _job_id: str) -> "asyncio.Future[bytes | None]":
+        """See protocol.Store."""
+        done: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def told(self, _endpoint: Any, job_id: str, *_: Any, **__: Any) -> answers.Answer:
         """See answers.Results."""
         headers = {"Content-Type": "application/json", "Cache-Control": "private", "ETag": f'"{job_id}"'}
         return answers.Answer(200, headers, self._body)

@@ -460,3 +460,16 @@ async def test_delete_drops_the_result_of_a_job_that_ended(kept: protocol.Store,
     assert [job_id for job_id, _ in (await kept.page(A, model)).jobs] == ["running"]
     assert (await claim(kept, model, request("ended", "b")))[0].verdict is protocol.Verdict.DONE
     assert await kept.delete(A, model, "ended", now_ms=at + 9) is not None, "again"
+
+
+async def test_a_look_without_a_task_sees_what_a_fetch_sees(kept: protocol.Store, model: str) -> None:
+    await claim(kept, model, request("one"))
+    left = kept.peek(A, model, "one")
+    left.cancel()
+
+    looks = [kept.peek(A, model, job_id) for job_id in ("one", "two")]
+    one, two = [await look for look in looks]
+
+    assert one is not None
+    assert records.decode(one) == await kept.fetch(A, model, "one")
+    assert two is None

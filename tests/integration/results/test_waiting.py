@@ -149,7 +149,7 @@ async def test_who_leaves_leaves_nothing(waiters: waiting.Waiters, kept: store.S
     await eventually(lambda: bool(waiters._waits))
 
     wait.cancel()
-    future.cancel()
+    waiters.forget(A, model, "one", future)
     await asyncio.gather(wait, return_exceptions=True)
 
     assert (waiters._waits, waiters._expected) == ({}, {})

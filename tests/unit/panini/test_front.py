@@ -10,6 +10,7 @@ from uvicorn.protocols.http import httptools_impl
 from uvicorn.server import ServerState
 
 from panini import front, heads, hot
+from results import answers, looking
 
 
 @pytest.mark.parametrize("part", front.PARTS)
@@ -54,10 +55,20 @@ class Way:
         self.length = int(headers.get(b"content-length", b"0"))
         self._breaks = b"x-break" in headers
 
-    async def answer(self, said: bytes) -> hot.Response:
+        self._waits = b"x-wait" in headers
+
+    def begin(self, said: bytes) -> hot.Said:
+        if self._waits:
+            return looking.Later(asyncio.ensure_future(asyncio.sleep(0, said)), self._told)
+        return self._tell(said)
+
+    def _told(self, future: asyncio.Future[bytes]) -> hot.Said:
+        return self._tell(future.result())
+
+    def _tell(self, said: bytes) -> answers.Answer:
         if self._breaks:
             raise RuntimeError(said)
-        return hot.Response(200, {"X-Kind": "told"}, said)
+        return answers.Answer(200, {"X-Kind": "told"}, said)
 
 
 class Takes(hot.Hot):
@@ -85,7 +96,8 @@ class Connection:
         """What comes back."""
         self.wire.written = b""
         self.made.data_received(data)
-        await asyncio.gather(*self.state.tasks)
+        while self.state.tasks:  # noqa: ASYNC110  the connection tells nobody that it has answered
+            await asyncio.sleep(0)
         return self.wire.written
 
     def leave(self) -> None:
@@ -150,12 +162,29 @@ async def test_a_connection_in_use_is_not_closed_when_its_first_timer_ends(conne
     assert connection.wire.closed
 
 
+async def test_an_answer_that_waits_for_something(connection: Connection) -> None:
+    waits = GET.replace(b"Host", b"X-Wait: yes\r\nHost")
+
+    assert [(await connection.says(waits))[-34:] for _ in range(3)] == [b"j_" + b"x" * 32] * 3
+
+
+async def test_what_still_waits_when_the_server_s_grace_is_over(connection: Connection) -> None:
+    connection.made.data_received(GET.replace(b"Host", b"X-Wait: yes\r\nHost"))
+
+    for task in connection.state.tasks:
+        task.cancel()
+
+    assert await connection.says(b"") == b""
+    assert connection.wire.closed
+
+
+@pytest.mark.parametrize("when", [b"", b"X-Wait: yes\r\n"])
 async def test_an_error_of_ours_is_a_500_that_ends_the_connection(
-    connection: Connection, caplog: pytest.LogCaptureFixture
+    connection: Connection, caplog: pytest.LogCaptureFixture, when: bytes
 ) -> None:
     wire = connection.wire
 
-    await connection.says(b"GET /v1/jobs/x HTTP/1.1\r\nHost: here\r\nX-Break: yes\r\n\r\n")
+    await connection.says(b"GET /v1/jobs/x HTTP/1.1\r\nHost: here\r\nX-Break: yes\r\n" + when + b"\r\n")
 
     assert wire.written.startswith(b"HTTP/1.1 500 ")
     assert b"connection: close\r\n" in wire.written

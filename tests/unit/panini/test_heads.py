@@ -17,7 +17,7 @@ class Way:
         self.lasting = lasting
         self.holds = True
 
-    async def answer(self, said: bytes) -> hot.Response:
+    def begin(self, said: bytes) -> hot.Said:
         raise AssertionError(said)
 
 
