@@ -8,8 +8,9 @@ Whatever is called must be repeatable: a call is sent again when its connection 
 
 import asyncio
 import collections
+import itertools
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import hiredis
@@ -26,6 +27,23 @@ _AWAY: Final = (
 """Error replies that say "not now" or "not you", and nothing about the command."""
 
 
+class _Replies:
+    """Stands in the row of what waits for replies, as often as it has commands: one future for all of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._got: list[Any] = []
+        self.all: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.done = self.all.done
+        self.set_exception = self.all.set_exception
+
+    def set_result(self, reply: Any) -> None:
+        """One of them came."""
+        self._got.append(reply)
+        if len(self._got) == self._count:
+            self.all.set_result(self._got)
+
+
 class Wire(asyncio.Protocol):
     """One socket: replies come in the order of the commands; what nobody asked for is pushed."""
 
@@ -33,7 +51,7 @@ class Wire(asyncio.Protocol):
         self._timeout = timeout
         self._on_push = on_push
         self._reader = hiredis.Reader()
-        self._pending: collections.deque[asyncio.Future[Any]] = collections.deque()
+        self._pending: collections.deque[asyncio.Future[Any] | _Replies] = collections.deque()
         self._outgoing: list[bytes] = []
         self._replies = 0
         self._seen = -1
@@ -51,15 +69,24 @@ class Wire(asyncio.Protocol):
             return reply
         self._pending.append(reply)
         self.push(*command)
-        if self._watch is None:
-            self._seen = -1
-            self._watch = self._loop.call_later(self._timeout, self._check)
+        self._expect()
         return reply
+
+    def send_all(self, commands: Sequence[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
+        """As `send`, of several at the cost of one future."""
+        replies = _Replies(len(commands))
+        if self._transport is None or self.lost.done():
+            replies.set_exception(ConnectionError("the connection to Redis is closed"))
+            return replies.all
+        self._pending.extend(itertools.repeat(replies, len(commands)))
+        self._leaves()
+        self._outgoing.extend(map(hiredis.pack_command, commands))  # type: ignore[arg-type]  # as in push
+        self._expect()
+        return replies.all
 
     def push(self, *command: Argument) -> None:
         """Send a command whose answer comes as a push, such as SUBSCRIBE."""
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
+        self._leaves()
         self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub names a 1-tuple
 
     def close(self) -> None:
@@ -106,6 +133,15 @@ class Wire(asyncio.Protocol):
             waiting = self._pending.popleft()
             if not waiting.done():
                 waiting.set_exception(ConnectionError(f"the connection to Redis was lost: {exc or 'closed'}"))
+
+    def _leaves(self) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+
+    def _expect(self) -> None:
+        if self._watch is None:
+            self._seen = -1
+            self._watch = self._loop.call_later(self._timeout, self._check)
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
@@ -162,17 +198,12 @@ class Link:
             wire = self._wire
             if wire is None or wire.lost.done():
                 wire = await self._connect()
-            sent = [wire.send(*command) for command in commands]
             try:
-                replies = [await one for one in sent]
+                replies = await wire.send_all(commands)
             except ConnectionError as error:
                 if last:
                     raise errors.StoreUnavailable(str(error)) from error
                 continue
-            finally:
-                for one in sent:
-                    if not one.cancel() and not one.cancelled():
-                        one.exception()  # nobody else asks
             for reply in replies:
                 if isinstance(reply, hiredis.ReplyError):
                     raise translated(reply)

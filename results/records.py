@@ -26,6 +26,8 @@ HEAD: Final = 66
 MAX_STARTS: Final = 3
 
 _BODY: Final = HEAD + 8
+_LAST: Final = 9_999_999_999_999
+_MOST: Final = 99_999_999
 
 CODES: Final = {
     jobs.Status.QUEUED: b"Q",
@@ -218,12 +220,12 @@ def encode(record: Record) -> bytes:
 
 def moment(ms: int) -> int:
     """A time that fits its 13 digits: a pipeline's record may claim any."""
-    return min(max(ms, 0), 9_999_999_999_999)
+    return ms if 0 <= ms <= _LAST else min(max(ms, 0), _LAST)
 
 
 def number(version: int) -> int:
     """A version that fits its 8 digits; there is none so high."""
-    return min(max(version, 0), 99_999_999)
+    return version if 0 <= version <= _MOST else min(max(version, 0), _MOST)
 
 
 def is_terminal(value: bytes) -> bool:

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from results import keys, link, lua, protocol, reading, records, schedule
-from wire import jobs, webhooks
+from results import claiming, keys, link, lua, outbox, protocol, reading, records, schedule
+from wire import jobs
 
 BATCH: Final = 1000
 """Jobs in one script call: more would hold up Redis, and Lua's stack ends at 8,000."""
@@ -26,6 +26,7 @@ class Store:
         self._link = over
         self._scripts = lua.Scripts(over)
         self._reading = reading.Reading(over)
+        self._claiming = claiming.Claiming(over, self._scripts)
 
     async def claim(
         self,
@@ -42,40 +43,7 @@ class Store:
             return first + await self.claim(account, model, requests[BATCH:], now_ms=now_ms, keep_ms=keep_ms)
         if not requests:
             return []
-        prefix = keys.job_prefix(account, model)
-        lives = [max(one.ttl_ms, protocol.RUN_MS if one.hook is None else schedule.SPAN_MS) for one in requests]
-        longest = max(lives)
-        names = [keys.index(account, model)]
-        arguments: list[link.Argument] = [f"{now_ms:013d}", keep_ms, len(prefix), keys.ended(account, model)]
-        arguments += [len(requests), 0, longest, ""]
-        hooks: list[tuple[str, protocol.Hook, int]] = []
-        apart: list[str] = []
-        listed: dict[str, list[str]] = {}
-        for number, (request, life) in enumerate(zip(requests, lives, strict=True), 1):
-            names.append(prefix + request.id)
-            arguments.append(_running(request))
-            late = request.ttl_ms < 0 or (request.deadline is not None and request.deadline < now_ms)
-            if late or life < longest - SPREAD:
-                apart.append(f"{number}:{life}:{late:d}")
-            if request.hook is not None:
-                hooks.append((request.id, request.hook, number))
-            if request.record is not None:
-                partition, offset, place = request.record
-                listing = listed.setdefault(keys.listing(account, model, partition, offset), [])
-                listing.append(f"{offset} {place} {request.id}\n")
-        for name, lines in listed.items():
-            names.append(name)
-            arguments += ["".join(lines), longest + keep_ms]
-        arguments[5], arguments[7] = len(listed), " ".join(apart)
-        _add_hooks(account, model, hooks, names, arguments)
-        odd = await self._scripts.run("claim", names, arguments)
-        claimed = [
-            protocol.Claimed(id=r.id, verdict=protocol.Verdict.RUN, token=r.token, starts=1, version=r.version)
-            for r in requests
-        ]
-        if odd:
-            await self._take_in(account, model, requests, claimed, odd)
-        return claimed
+        return await self._claiming.claim(account, model, requests, now_ms=now_ms, keep_ms=keep_ms)
 
     async def finish(self, account: str, model: str, ends: list[protocol.End]) -> list[bool]:
         """See protocol.Store."""
@@ -106,7 +74,7 @@ class Store:
                 hooks.append((end.id, end.hook, number))
         arguments[5] = " ".join(apart)
         names = [prefix + end.id for end in ends]
-        _add_hooks(account, model, hooks, names, arguments)
+        outbox.add(account, model, hooks, names, arguments)
         return _unfenced(len(ends), await self._scripts.run("finish", names, arguments))
 
     async def release(self, account: str, model: str, claims: list[protocol.Release], *, now_ms: int) -> list[bool]:
@@ -289,33 +257,6 @@ class Store:
         await self._link.call("ZREM", keys.SWEEP_DUE, f"{account}:{model}")
         return removed
 
-    async def _take_in(
-        self,
-        account: str,
-        model: str,
-        requests: list[protocol.ClaimRequest],
-        claimed: list[protocol.Claimed],
-        odd: list[Any],
-    ) -> None:
-        """Put in the claims that are not plain first starts, and tell those who wait for a job that is over."""
-        over: dict[str, list[str]] = {}
-        for i in range(0, len(odd), 3):
-            place, word, head = odd[i] - 1, odd[i + 1], records.decode(odd[i + 2])
-            request = requests[place]
-            claimed[place] = protocol.Claimed(
-                id=request.id,
-                verdict=protocol.Verdict(word.decode()),
-                token=request.token,
-                starts=head.starts,
-                version=head.version or request.version,
-            )
-            if head.terminal and request.notify and keys.is_notify(request.notify):
-                over.setdefault(request.notify, []).append(request.id)
-        prefix = keys.job_prefix(account, model)
-        for channel, job_ids in over.items():
-            message = _pack([(prefix + job_id, False) for job_id in job_ids])
-            await self._link.call("PUBLISH", channel, message)
-
     @contextlib.asynccontextmanager
     async def _hinted(self, account: str, model: str, at: int) -> AsyncIterator[None]:
         """Tell the sweeper that a job of the model, which is written inside, expires then.
@@ -337,40 +278,12 @@ def _hook(waits: protocol.Waits) -> bytes:
     notify = waits.notify if waits.notify and keys.is_notify(waits.notify) else ""
     if waits.hook is None:
         return _pack((notify, "", "")) if notify else b""
-    return _pack((notify, _codes(waits.hook).decode(), waits.hook.url[: webhooks.MAX_URL]))
-
-
-def _codes(hook: protocol.Hook) -> bytes:
-    return b"" if hook.statuses is None else b"".join(records.CODES[one] for one in hook.statuses)
+    return _pack((notify, outbox.codes(waits.hook).decode(), outbox.url(waits.hook)))
 
 
 def _waiting_until(expires_at: int, now_ms: int) -> tuple[int, int]:
     """When a job that is given back expires, and how long its record lives at least."""
     return expires_at, min(max(expires_at - now_ms, 0), 30 * protocol.DAY_MS) + protocol.LINGER_MS
-
-
-def _add_hooks(
-    account: str,
-    model: str,
-    hooks: list[tuple[str, protocol.Hook, int]],
-    names: list[str],
-    arguments: list[link.Argument],
-) -> None:
-    """What outbox.lua needs, where there is anything to push."""
-    if not hooks:
-        return
-    names.append(keys.due(account, model))
-    arguments += [keys.DUE, f"{account}:{model}"]
-    for job_id, hook, number in hooks:
-        names.append(keys.delivery(account, model, job_id))
-        arguments += [number, _codes(hook), hook.url[: webhooks.MAX_URL]]
-
-
-def _running(request: protocol.ClaimRequest) -> bytes:
-    """The value of a first start: records.head and body in one, as this is the hot path."""
-    packed = records.pack(request.details)
-    version, created_at = records.number(request.version), records.moment(request.created_at)
-    return b"R10%b%08d%013d%026d%08d%b" % (request.token.encode(), version, created_at, 0, len(packed), packed)
 
 
 def _unfenced(count: int, fenced: list[int]) -> list[bool]:

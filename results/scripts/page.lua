@@ -1,4 +1,4 @@
--- Jobs newest first.
+-- Jobs newest first, but for those past their time.
 -- KEYS  index
 -- ARGV  prefix of job keys · status code or '' · limit · score and id to go on after, or '' ''
 -- Returns the score and id to go on after ('' '' at the end), then per job: id, value without its output.
@@ -17,10 +17,10 @@ while true do
     local key = prefix .. some[i]
     local head = call('GETRANGE', key, 0, 73)
     at, scanned = at + 1, scanned + 1
-    if head ~= '' and (wanted == '' or sub(head, 1, 1) == wanted) then
+    if #head > 66 and (wanted == '' or sub(head, 1, 1) == wanted) then
       local m = #out
       out[m + 1] = some[i]
-      out[m + 2] = #head == 74 and call('GETRANGE', key, 0, 73 + tonumber(sub(head, 67))) or head
+      out[m + 2] = call('GETRANGE', key, 0, 73 + tonumber(sub(head, 67)))
     end
     if #out >= 2 * limit + 2 or scanned >= 2000 then
       out[1], out[2] = some[i + 1], some[i]

@@ -54,6 +54,33 @@ async def test_a_note_is_the_jobs_record(kept: protocol.Store, model: str) -> No
     assert await kept.unfinished(A, model, ["one", "two"]) == ["one", "two"]
 
 
+async def test_batches_of_noted_and_of_new_jobs_in_turns(kept: protocol.Store, model: str) -> None:
+    """The store asks about known jobs otherwise than about new ones, and guesses by the last batch which come."""
+    await kept.note(A, model, [note(f"noted-{n}", created_at=CREATED) for n in range(8)], now_ms=now())
+    await claim(kept, model, request("lost"))
+    batches = [
+        ["new-0", "noted-0"],
+        ["noted-1", "noted-2"],
+        ["new-1", "new-2"],
+        ["noted-3", "lost", "new-3"],
+        ["new-4"],
+    ]
+
+    for batch in batches:
+        asked = [request(one, "b", created_at=CREATED, record=(0, 5, n)) for n, one in enumerate(batch)]
+        late = request(f"late-{batch[0]}", "b", created_at=CREATED, deadline=1, record=(0, 5, 9))
+        claimed = await claim(kept, model, *asked, *([late] if "lost" in batch else []))
+
+        assert [(one.id, one.starts) for one in claimed[: len(batch)]] == [(one, 1 + (one == "lost")) for one in batch]
+        assert {one.verdict for one in claimed[: len(batch)]} == {protocol.Verdict.RUN}
+        assert [one.verdict for one in claimed[len(batch) :]] == [protocol.Verdict.EXPIRED] * ("lost" in batch)
+        assert await kept.finish(A, model, [end(one, "b") for one in batch]) == [True] * len(batch)
+
+    listed = {job_id for job_id, _ in (await kept.page(A, model)).jobs}
+    assert listed >= {one for batch in batches for one in batch} | {"late-noted-3"}
+    assert await kept.position(A, model, "noted-4") == 1, "those that are claimed have left the queue"
+
+
 async def test_the_first_claim_of_a_noted_job_is_a_first_claim(kept: protocol.Store, model: str) -> None:
     await kept.note(A, model, [note("one")], now_ms=now())
 

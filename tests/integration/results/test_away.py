@@ -59,6 +59,26 @@ async def test_a_command_of_ours_that_is_wrong_is_a_fault(over: link.Link) -> No
     assert await over.call("PING") == b"PONG", "the connection goes on"
 
 
+async def test_commands_that_travel_together(over: link.Link, model: str) -> None:
+    other = asyncio.create_task(over.call("ECHO", "between"))
+    replies = await over.calls(("SET", model, "1", "PX", 60_000), ("GET", model), ("SET", model, "2", "NX"))
+
+    assert (replies, await other) == ([b"OK", b"1", None], b"between")
+    with pytest.raises(errors.StoreFault, match="wrong number"):
+        await over.calls(("GET", model), ("GET",), ("GET", model))
+    assert await over.call("PING") == b"PONG", "each reply found who asked for it"
+
+
+async def test_commands_whose_connection_is_lost_are_sent_again(over: link.Link, model: str) -> None:
+    await over.call("SET", model, "1", "PX", 60_000)
+    own = await over.call("CLIENT", "ID")
+    other = link.Link(over._connections)
+    await other.call("CLIENT", "KILL", "ID", own)
+
+    assert await over.calls(("GET", model), ("GET", model)) == [b"1", b"1"]
+    await other.aclose()
+
+
 async def test_a_full_server_is_away_not_wrong(mortal: stack_valkey.Valkey) -> None:
     over = linked(mortal)
     kept = store.Store(over)
