@@ -21,6 +21,18 @@ class Claim(NamedTuple):
     got: protocol.Claimed
 
 
+def apart(run: Sequence[Claim]) -> tuple[list[Claim], dict[int, list[Claim]]]:
+    """Those that are to run alone, and the others by the version that they were claimed for."""
+    alone: list[Claim] = []
+    groups: dict[int, list[Claim]] = {}
+    for claim in run:
+        if claim.got.alone:
+            alone.append(claim)
+        else:
+            groups.setdefault(claim.got.version, []).append(claim)
+    return alone, groups
+
+
 class Claims:
     """Those of one pipeline."""
 

@@ -32,6 +32,7 @@ class Coalescing:
             return True
         if leader.lane is lanes.Lane.BULK and job.lane is lanes.Lane.INTERACTIVE:
             return True
+        leader.followers = leader.followers or []
         leader.followers.append(job)
         self._following += 1
         metrics.JOBS_COALESCED.inc()
@@ -44,8 +45,8 @@ class Coalescing:
             if job.digest is not None and self._leaders.get(job.digest) is job:
                 del self._leaders[job.digest]
             if job.followers:
-                back += _told(job)
-                job.followers = []
+                back += _told(job, job.followers)
+                job.followers = None
         self._following -= len(back)
         return back
 
@@ -54,21 +55,22 @@ class Coalescing:
         late: list[jobs.Job] = []
         if self._following:
             for leader in self._leaders.values():
-                late += [job for job in leader.followers if job.deadline < now]
-                leader.followers = [job for job in leader.followers if job.deadline >= now]
+                followers = leader.followers or []
+                late += [job for job in followers if job.deadline < now]
+                leader.followers = [job for job in followers if job.deadline >= now]
             self._following -= len(late)
         return late
 
     def forget(self) -> None:
         """What waits comes again, to whoever holds its partition then."""
         for leader in self._leaders.values():
-            self._following -= len(leader.followers)
-            leader.followers = []
+            self._following -= len(leader.followers or ())
+            leader.followers = None
 
 
-def _told(leader: jobs.Job) -> list[jobs.Job]:
+def _told(leader: jobs.Job, followers: list[jobs.Job]) -> list[jobs.Job]:
     """The followers of a job that is over, with what became of it."""
     failed = leader.claimed is not None and leader.answer is None and not leader.canceled
-    for follower in leader.followers:
+    for follower in followers:
         follower.given, follower.apart = leader.answer, failed
-    return leader.followers
+    return followers

@@ -92,15 +92,12 @@ class Pipeline:
         if self._draining:
             return
         model = self._model()
-        received = time.monotonic()
         bulk, now = names.bulk_topic(model.account, model.model), claims.now_ms()
         arrived: list[jobs.Job] = []
         for record in fetched:
             ticket = tickets.read(record.headers) if names.is_later(record.topic) else None
             lane = lanes.Lane.BULK if record.topic == bulk else lanes.Lane.INTERACTIVE
-            found = jobs.read(
-                record, topic_uuid=model.topic_uuid, received=received, max_age=model.max_age, lane=lane, ticket=ticket
-            )
+            found = jobs.read(record, topic_uuid=model.topic_uuid, max_age=model.max_age, lane=lane, ticket=ticket)
             if ticket is not None and tickets.rest(ticket, now):
                 self._start(self._once_more(found, ticket.due))
             else:
@@ -209,7 +206,7 @@ class Pipeline:
         self._postponing.forget()
         self._coalescing.forget()
         for job in self._running.values():
-            job.twins.clear()
+            job.twins = None
 
     async def _settle(self) -> None:
         if self._tasks:
@@ -237,6 +234,7 @@ class Pipeline:
         for job in batch:
             twin = self._running.get(job.id)
             if twin is not None:
+                twin.twins = twin.twins or []
                 twin.twins.append(job)
             elif self._coalescing.leads(job):
                 self._running[job.id] = job
@@ -259,8 +257,7 @@ class Pipeline:
         later: list[postponing.Later] = []
         try:
             run = await self._begun(version, batch)
-            alone = [claim for claim in run if claim.got.alone]
-            groups = batching.apart((claim for claim in run if not claim.got.alone), lambda claim: claim.got.version)
+            alone, groups = claims.apart(run)
             way.visits = len(groups) + len(alone)
             for number, group in groups.items():
                 later += await self._predict_and_finish(way, number, group)
@@ -318,7 +315,7 @@ class Pipeline:
                 self._end(job)
             if job.twins:
                 again += job.twins
-                job.twins = []
+                job.twins = None
         if again:
             self._waiting.back(again)
 

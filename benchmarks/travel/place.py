@@ -110,9 +110,7 @@ class Place:
 
     def read(self, record: source.Record) -> list[worker_jobs.Job]:
         """A record's jobs, as the worker reads them."""
-        return worker_jobs.read(
-            record, topic_uuid=self.topic_uuid, received=time.monotonic(), max_age=self.model().max_age
-        )
+        return worker_jobs.read(record, topic_uuid=self.topic_uuid, max_age=self.model().max_age)
 
 
 def snapshot() -> specs.Snapshot:

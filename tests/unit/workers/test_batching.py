@@ -15,7 +15,7 @@ def waiting(*versions: int) -> deque[jobs.Job]:
     made: deque[jobs.Job] = deque()
     for place, version in enumerate(versions):
         one = kit.record({"id": f"a{place}", "input": place, "version": version}, offset=place)
-        made.extend(jobs.read(one, topic_uuid="T", received=0.0, max_age=60))
+        made.extend(jobs.read(one, topic_uuid="T", max_age=60))
     return made
 
 

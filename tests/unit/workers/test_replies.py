@@ -49,7 +49,7 @@ def model(*topics: str) -> specs.Model:
 
 def job(to: str) -> jobs.Job:
     record = kit.record({"id": "a", "input": 1, "reply_to": to})
-    [found] = jobs.read(record, topic_uuid="T", received=0.0, max_age=60)
+    [found] = jobs.read(record, topic_uuid="T", max_age=60)
     return found
 
 

@@ -218,9 +218,7 @@ async def test_a_runner_that_dies_before_it_begins_is_given_up_though_bulk_waits
 async def test_no_opening_is_missed() -> None:
     # Given a lane that is full
     kept = waiting.Waiting(most=2, places=1)
-    found = [
-        one for record in kit.several(1, 2, 3) for one in jobs.read(record, topic_uuid="u", received=0.0, max_age=1.0)
-    ]
+    found = [one for record in kit.several(1, 2, 3) for one in jobs.read(record, topic_uuid="u", max_age=1.0)]
     kept.arrived(found, 3)
     assert not kept.open(JOBS, "default", "m")
     # When it opens in the very moment in which somebody begins to wait for that
