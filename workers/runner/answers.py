@@ -24,6 +24,8 @@ _MAGIC = (
     (b"PK\x03\x04", "application/zip"),
 )
 _MAX_DEPTH = 200
+_JSON = frozenset({dict, list, str, int, float})
+"""Types of outputs that are JSON as they are, by far the most."""
 
 
 class WrongOutput(Exception):
@@ -35,7 +37,7 @@ def encoder(limit: int) -> Callable[[Any], Encoded]:
     to_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode
 
     def encode(value: Any) -> Encoded:
-        raw = _raw(value)
+        raw = None if type(value) in _JSON else _raw(value)
         if raw is not None:
             _check_size(len(raw[1]), limit)
             return raw

@@ -76,7 +76,7 @@ def _serve(channel: frames.Frames, executor: batches.Executor) -> None:
         message = channel.read()
         kind = message[0]
         if kind == messages.RUN:
-            executor.canceled.update(*(one[1] for one in channel.waiting() if one[0] == messages.CANCEL))
+            executor.canceled.update(*(one[1] for one in channel.behind() if one[0] == messages.CANCEL))
             executor.run(*message[1:])
             executor.canceled.difference_update(message[4])  # others may be of the next batch
         elif kind == messages.CANCEL:

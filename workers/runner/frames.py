@@ -20,14 +20,21 @@ class Frames:
         self._buffer = bytearray()
         self._ready: collections.deque[list[Any]] = collections.deque()
         self._lock = threading.Lock()
+        self._all_read = False
+        """Whether a message was just read of a socket that had no more."""
         self._pack = codec.msgpack.Packer(autoreset=True).pack
         self._unpack = codec.msgpack.unpackb
 
     def read(self) -> list[Any]:
         """The next message; waits for it."""
+        self._all_read = False
         while not self._ready:
             self._fill(0)
         return self._ready.popleft()
+
+    def behind(self) -> collections.deque[list[Any]]:
+        """Messages that came with the one just read, or while it lay here; the caller may take from them."""
+        return self._ready if self._all_read else self.waiting()
 
     def waiting(self) -> collections.deque[list[Any]]:
         """Messages that are here already, without waiting; the caller may take from them."""
@@ -55,9 +62,11 @@ class Frames:
     def _fill(self, flags: int) -> None:
         buffer = self._buffer
         missing = int.from_bytes(buffer[:4], "big") + 4 - len(buffer) if len(buffer) >= 4 else 0
-        data = self._sock.recv(_CHUNK if missing <= _CHUNK else min(missing, _LARGE), flags)
+        most = _CHUNK if missing <= _CHUNK else min(missing, _LARGE)
+        data = self._sock.recv(most, flags)
         if not data:
             raise EOFError("the worker closed the socket")
+        self._all_read = len(data) < most
         buffer += data
         start = 0
         while len(buffer) - start >= 4:
