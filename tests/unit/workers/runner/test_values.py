@@ -42,3 +42,14 @@ def test_bytes_arrive_as_they_were(data: bytes) -> None:
     text = msgspec.json.encode(base64.b64encode(data).decode())
     assert decode(bytes(envelope.json_input(text))) == data
     assert decode(bytes(envelope.value_input(data))) == data
+
+
+@pytest.mark.parametrize("text", [b"[1, 2]", b" \n[1, 2]", b"[1, 2]\t ", b"\r[1,2]\n"])
+def test_white_space_around_json_is_none_of_it(text: bytes) -> None:
+    assert values.decoder("json")(bytes(envelope.json_input(text))) == [1, 2]
+
+
+@pytest.mark.parametrize("text", [b"[1, 2] 3", b"", b" ", b"[1, 2", b"[NaN]", b"nul"])
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(values.WrongInput):
+        values.decoder("json")(bytes(envelope.json_input(text)))
