@@ -106,7 +106,9 @@ class Server:
 
 
 class Valkey:
-    """A Valkey of the same program and with the same configuration as Panini's own: the same append-only file."""
+    """A Valkey of the same program and with the same configuration as Panini's own, but that it forces its append-only
+    file onto the disk once a second by itself: for Panini's the stack does that.
+    """
 
     def __init__(self, folder: pathlib.Path) -> None:
         port, password = ports.any_free(), secrets.token_hex(16)
@@ -114,7 +116,7 @@ class Valkey:
         self.url = f"redis://:{password}@{ports.HOST}:{port}/0"
         data = folder / "valkey"
         data.mkdir()
-        text = valkey.configuration(port, password, 2048)
+        text = valkey.configuration(port, password, 2048).replace("appendfsync no", "appendfsync everysec")
         self.server = Server("valkey", [valkey.find(), "-"], folder=folder, cwd=data, stdin=text.encode())
 
     def start(self) -> None:
