@@ -48,6 +48,10 @@ class _Identity:
 @dataclass(slots=True, eq=False)
 class _Partition:
     at: structs.TopicPartition
+    request: Any
+    """One for all records, since one is on its way at a time."""
+    payload: Any
+    """Of the request: takes the record."""
     sequence: int = 0
     """Of its next record."""
     identity: _Identity | None = None
@@ -197,7 +201,8 @@ class Writer:
         if leader is None:
             self._refused(partition, kafka.errors.LeaderNotAvailableError())
             return
-        sent = self._manager.send(_request(partition.at, record.encoded, self._timeout), node_id=leader)
+        partition.payload.records = record.encoded
+        sent = self._manager.send(partition.request, node_id=leader)
         sent.add_callback(functools.partial(self._answered, partition))
         sent.add_errback(functools.partial(self._refused, partition))
 
@@ -266,7 +271,7 @@ class Writer:
         for topic, partitions in self._topics.items():
             known = {partition.at.partition for partition in partitions}
             for number in sorted((cluster.partitions_for_topic(topic) or set()) - known):
-                partitions.append(_Partition(structs.TopicPartition(topic, number)))
+                partitions.append(_partition(structs.TopicPartition(topic, number), self._timeout))
 
     def _renew(self) -> None:
         """Number what comes now anew, from 0 as somebody else."""
@@ -309,14 +314,15 @@ def _encoded(record: _Record, identity: _Identity, sequence: int) -> bytearray:
     return made
 
 
-def _request(at: structs.TopicPartition, encoded: bytearray, timeout: float) -> Any:
-    topic = protocol.ProduceRequest.TopicProduceData
-    partition = topic.PartitionProduceData(index=at.partition, records=encoded)
-    return protocol.ProduceRequest(
+def _partition(at: structs.TopicPartition, timeout: float) -> _Partition:
+    of_topic = protocol.ProduceRequest.TopicProduceData
+    payload = of_topic.PartitionProduceData(index=at.partition, records=None)
+    request = protocol.ProduceRequest(
         transactional_id=None,
         acks=-1,
         timeout_ms=int(timeout * 1000) - 300,
-        topic_data=[topic(name=at.topic, partition_data=[partition])],
+        topic_data=[of_topic(name=at.topic, partition_data=[payload])],
         min_version=3,
         max_version=9,
     )
+    return _Partition(at, request, payload)
