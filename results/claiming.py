@@ -92,15 +92,16 @@ def _starts(account: str, model: str, requests: list[protocol.ClaimRequest]) -> 
 
 def _listings(account: str, model: str, requests: list[protocol.ClaimRequest], keep_ms: int) -> Iterator[_Command]:
     """The jobs of Kafka records listed. One that is tried again was listed before."""
-    lists: dict[str, list[str]] = {}
+    lists: dict[tuple[int, int], list[str]] = {}
     for request in requests:
         if request.record is not None and not request.details.retries:
             partition, offset, place = request.record
-            lines = lists.setdefault(keys.listing(account, model, partition, offset), [])
+            lines = lists.setdefault((partition, offset // keys.LISTED), [])
             lines.append(f"{offset} {place} {request.id}\n")
     if lists:
         life = max(_life(request) for request in requests) + keep_ms
-        for key, lines in lists.items():
+        for (partition, block), lines in lists.items():
+            key = keys.listing(account, model, partition, block)
             yield "APPEND", key, "".join(lines)
             yield "PEXPIRE", key, life, "NX"
             yield "PEXPIRE", key, life, "GT"

@@ -56,9 +56,9 @@ def job(account: str, model: str, job_id: str) -> str:
     return f"{{{account}:{model}:{BUCKET}}}:j:{job_id}"
 
 
-def listing(account: str, model: str, partition: int, offset: int) -> str:
-    """The ids of the jobs of a Kafka record, and of its neighbours."""
-    return f"{tag(account, model)}:r:{partition}:{offset // LISTED}"
+def listing(account: str, model: str, partition: int, block: int) -> str:
+    """The ids of the jobs of Kafka records; the block of one is its offset // LISTED."""
+    return f"{tag(account, model)}:r:{partition}:{block}"
 
 
 def index(account: str, model: str) -> str:

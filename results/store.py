@@ -210,7 +210,8 @@ class Store:
 
     async def ids_of_record(self, account: str, model: str, partition: int, offset: int) -> list[str]:
         """See protocol.Store."""
-        listing = await self._link.call("GET", keys.listing(account, model, partition, offset)) or b""
+        block = offset // keys.LISTED
+        listing = await self._link.call("GET", keys.listing(account, model, partition, block)) or b""
         lines = [line.split() for line in listing.decode().splitlines()]
         # a job that was claimed again is listed again
         by_place = {int(place): job_id for of, place, job_id in lines if int(of) == offset}
