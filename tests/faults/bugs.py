@@ -67,8 +67,8 @@ BUGS: Final = (
         patches=(
             planting.Patch(
                 path="results/cache.py",
-                was='    said.update(b"version %d " % version)\n',
-                becomes="",
+                was='b"model %d version %d %b %b" % (model_uid, version, kind',
+                becomes='b"model %d %b %b" % (model_uid, kind',
             ),
             planting.Patch(
                 path="results/cache.py",
