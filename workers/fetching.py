@@ -11,7 +11,7 @@ Names inside aiokafka are used here; `check_library()` proves at import that it 
 import asyncio
 import collections
 import contextlib
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiokafka
@@ -46,10 +46,10 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no type
         self._tps: frozenset[TopicPartition] = frozenset()
         self._order: collections.deque[TopicPartition] = collections.deque()
 
-    def read(self, wanted: Container[TopicPartition], most: int) -> dict[TopicPartition, list[Any]]:
+    def read(self, wanted: Callable[[TopicPartition], bool], most: int) -> dict[TopicPartition, list[Any]]:
         """Records that lie unread: their partitions' positions are behind them from now on."""
         unread, found = self._records, dict[TopicPartition, list[Any]]()
-        for tp in [tp for tp, kept in unread.items() if tp in wanted and type(kept) is fetcher.FetchResult]:
+        for tp in [tp for tp, kept in unread.items() if type(kept) is fetcher.FetchResult and wanted(tp)]:
             try:
                 some = unread[tp].getall(most)
             except aiokafka.errors.KafkaError as error:  # damaged: whoever reads next is told
@@ -133,10 +133,10 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no type
         self._order.rotate(1)  # an answer's bytes are bounded: none shall always be the last one
         wanted: dict[str, list[tuple[int, int, int]]] = {}
         for tp in self._order:
-            state = assignment.state_value(tp)
-            if not self._plain(tp, state):
+            state, leader = assignment.state_value(tp), self._select_read_replica(tp)
+            if leader in _NO_LEADER or not state.has_valid_position or (self._records and self._fresh(tp)):
                 return None
-            if self._select_read_replica(tp) == node and tp not in self._records and not state.paused:
+            if leader == node and not state.paused and tp not in self._records:
                 partition = (tp.partition, state.position, self._max_partition_fetch_bytes)
                 wanted.setdefault(tp.topic, []).append(partition)
         if not wanted:
@@ -144,12 +144,10 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no type
         bounds = (self._fetch_max_wait_ms, self._fetch_min_bytes, self._fetch_max_bytes, self._isolation_level)
         return fetch.FetchRequest(*bounds, list(wanted.items()))
 
-    def _plain(self, tp: TopicPartition, state: Any) -> bool:
-        """Whether it is with a partition as it always is: it has a leader and a position, and nothing new is unread."""
+    def _fresh(self, tp: TopicPartition) -> bool:
+        """Whether records of it lie unread, and not for long: its broker is asked for nothing then."""
         unread = self._records.get(tp)
-        if unread is not None and unread.calculate_backoff():
-            return False
-        return bool(state.has_valid_position) and self._select_read_replica(tp) not in _NO_LEADER
+        return unread is not None and unread.calculate_backoff() > 0
 
 
 class _Unread(fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types

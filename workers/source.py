@@ -377,8 +377,8 @@ class _Consumer(driver.Consumer):
             """Nothing may run between the library's moving its position and our noting the records."""
             most = min(source.handlers.free(), source.max_records)
             if most > 0 and self.flow_active and not aio._subscription.reassignment_in_progress:  # noqa: SLF001
-                wanted = {tp for tp in source.partitions if source.handlers.open(tp.topic)}
-                _deliver(source, _with_turn(source, aio, made.read(wanted, most)))
+                found = made.read(lambda tp: tp in source.partitions and source.handlers.open(tp.topic), most)
+                _deliver(source, _with_turn(source, aio, found))
 
         made = fetching.Fetcher(
             aio._client,  # noqa: SLF001  as the library's own
