@@ -116,11 +116,8 @@ BUGS: Final = (
         patches=(
             planting.Patch(
                 path="workers/predicting.py",
-                was="        groups[:0] = bisect.split(",
-                becomes="        if len(group) > 1 and not unanswered:\n"
-                "            pairs = zip(group, reversed([answers[job.id] for job in group]), strict=True)\n"
-                "            answers |= {job.id: answer for job, answer in pairs}\n"
-                "        groups[:0] = bisect.split(",
+                was="            return ran.outcomes, spent\n",
+                becomes="            return ran.outcomes[::-1], spent\n",
             ),
         ),
     ),
