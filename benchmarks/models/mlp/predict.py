@@ -9,6 +9,7 @@ WIDTH, HIDDEN, CLASSES = 256, 512, 10
 
 def load(path):  # noqa: ARG001  there are no weights to read
     torch.manual_seed(2019)
+    torch.set_num_threads(1)  # several processes share the machine: by default each keeps all of its cores spinning
     layers = [torch.nn.Linear(WIDTH, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, HIDDEN), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(HIDDEN, CLASSES)).eval()
     with torch.inference_mode():
