@@ -36,16 +36,16 @@ async def stream(
     for first in range(0, lines, CHUNK):
         last = min(first + CHUNK, lines)
         members = range(first, last)
-        values = await read(kept, endpoint, found, members)
+        named = ids_of(kept, endpoint, found, members)
+        values = await kept.store.values(endpoint.account, endpoint.model, named)
         while loop.time() < until and not all(
             line in without or (value is not None and records.is_terminal(value))
             for line, value in zip(members, values, strict=True)
         ):
             await asyncio.sleep(PAUSE)
-            values = await read(kept, endpoint, found, members)
+            values = await kept.store.values(endpoint.account, endpoint.model, named)
         shown = []
-        for line, value in zip(members, values, strict=True):
-            job_id = kept.signer.member(found, line, account_uid=endpoint.account_uid)
+        for line, job_id, value in zip(members, named, values, strict=True):
             if line in without:
                 shown.append(msgspec.json.encode(problems.document(422, "Not a job", without[line], line=line)))
             elif value is None:
@@ -57,5 +57,9 @@ async def stream(
 
 async def read(kept: answers.Results, endpoint: specs.Endpoint, found: ids.JobId, members: range) -> list[bytes | None]:
     """The records of these lines' jobs, undecoded. Raises StoreUnavailable."""
-    named = [kept.signer.member(found, line, account_uid=endpoint.account_uid) for line in members]
-    return await kept.store.values(endpoint.account, endpoint.model, named)
+    return await kept.store.values(endpoint.account, endpoint.model, ids_of(kept, endpoint, found, members))
+
+
+def ids_of(kept: answers.Results, endpoint: specs.Endpoint, found: ids.JobId, members: range) -> list[str]:
+    """The ids of these lines' jobs."""
+    return [kept.signer.member(found, line, account_uid=endpoint.account_uid) for line in members]
