@@ -29,7 +29,7 @@ A record costs the system more than a millisecond of CPU whatever it holds. A lo
 and never waits; in company the distance grows with the load, to `APART_MOST`, and the records with it.
 """
 
-APART_MOST: Final = 0.006
+APART_MOST: Final = 0.003
 
 SHORT: Final = 0.0005
 """Seconds that are not waited for: half of what the loop's timers resolve."""

@@ -74,7 +74,6 @@ def command(runtime: java.Java, jars: Sequence[str], heap_mb: int, main: str, *a
         f"-Xmx{heap_mb}m",
         f"-Xms{min(heap_mb, 64)}m",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",  # in its first minute C1 alone costs less CPU a job than C2
         "-XX:+ExitOnOutOfMemoryError",  # a broker that limps is worse than one that is started again
         "-XX:-UsePerfData",  # no files in /tmp
         f"-Djava.io.tmpdir={TEMPORARY}",
