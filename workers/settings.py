@@ -16,7 +16,7 @@ class Settings(settings.Base):
     """Jobs handed to a runner at once, at most; a version's own `max_batch` may be smaller."""
     worker_queue: int = pydantic.Field(default=2000, ge=1)
     """Jobs held in memory before fetching pauses. Bounds what a rebalance gives back."""
-    worker_in_flight: int = pydantic.Field(default=2, ge=1, le=8)
+    worker_in_flight: int = pydantic.Field(default=3, ge=1, le=8)
     """Batches between claim and finish at once, so that storing one overlaps predicting the next."""
     worker_drain: float = pydantic.Field(default=30.0, ge=0)
     """Seconds that a stopping worker, or one whose partitions are taken, waits for running batches."""

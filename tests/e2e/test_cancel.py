@@ -42,19 +42,21 @@ def test_a_queued_job_never_starts(stack: kit.Stack, client: Client) -> None:
     model = stack.deploy(SLOW)
     first = client.submit(model, {"name": "first", "sleep": 1.0})
     kit.until(lambda: began(stack, model, "first"), "the first job runs")
-    # two batches may be claimed at once: what is behind them is queued
-    second = client.submit(model, {"name": "second", "sleep": 0.5})
-    kit.until(lambda: second.refresh().status is jobs.Status.RUNNING, "the second is claimed")
-    third = client.submit(model, {"name": "third", "sleep": 0})
+    # three batches may be claimed at once: what is behind them is queued
+    claimed = []
+    for name in ("second", "third"):
+        claimed.append(client.submit(model, {"name": name, "sleep": 0.5}))
+        kit.until(lambda: claimed[-1].refresh().status is jobs.Status.RUNNING, "it is claimed")
+    queued = client.submit(model, {"name": "queued", "sleep": 0})
 
-    canceled = third.cancel()
+    canceled = queued.cancel()
 
     assert canceled.status is jobs.Status.CANCELED
-    assert (first.result(30), second.result(30)) == ("first", "second")
+    assert [job.result(30) for job in (first, *claimed)] == ["first", "second", "third"]
     assert client.predict(model, {"name": "after", "sleep": 0}) == "after"
-    assert began(stack, model, "third") == []
-    assert third.refresh().status is jobs.Status.CANCELED
-    assert third.cancel().status is jobs.Status.CANCELED, "once more changes nothing"
+    assert began(stack, model, "queued") == []
+    assert queued.refresh().status is jobs.Status.CANCELED
+    assert queued.cancel().status is jobs.Status.CANCELED, "once more changes nothing"
     assert first.cancel().status is jobs.Status.SUCCEEDED, "an ended job stays as it is"
 
 

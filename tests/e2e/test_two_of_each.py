@@ -155,11 +155,11 @@ class Two:
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """Both workers run a batch and hold the next one: what is accepted meanwhile stays queued."""
+        """Both workers run a batch and hold the two next: what is accepted meanwhile stays queued."""
         gate = f"busy-{next(self.numbers)}"
         held = []
         for partition in self.shares().values():
-            for _ in range(2):
+            for _ in range(3):
                 body = self.body(id=f"busy-{next(self.numbers)}", gate=gate)
                 self.produce(partition, body)
                 held.append(body["id"])

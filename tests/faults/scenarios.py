@@ -158,8 +158,9 @@ def queue(stage: Stage) -> None:
     with stage.ready() as (client, _):
         stage.produce(client, clients.Order(n=1, gate="gate"))
         stage.started(1, stage.first)
-        stage.produce(client, clients.Order(n=20))  # the second batch on its way: what follows stays queued
-        kit.until(lambda: (seen := client.look("n20")) and seen.status == "running", "the second batch is claimed")
+        for n in (20, 21):  # the other batches on their way: what follows stays queued
+            stage.produce(client, clients.Order(n=n))
+            kit.until(lambda n=n: (seen := client.look(f"n{n}")) and seen.status == "running", "it is claimed")  # type: ignore[misc]
         client.post(clients.Order(n=2))
         late = clients.Order(n=3, deadline=time.time() + 0.2)
         stage.produce(client, late)
