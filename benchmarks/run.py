@@ -24,20 +24,25 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import compare, extras, load, local, report, subjects, systems, tables
+from benchmarks import compare, extras, load, local, report, scenarios, subjects, systems, tables
 
 DOCS: Final = pathlib.Path(__file__).resolve().parent.parent / "docs"
+
+USED: Final = 25.0
+"""Seconds for which Panini is used before the first round."""
 
 
 async def peers(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[str, Any], str, bool]:
     """All systems in turns: figures, Markdown, and whether all is right."""
     wanted = [peer for peer in systems.peers(panini.subject) if not given.only or short(peer) in given.only]
     spell = load.Spell(warm=given.warm, measured=given.seconds)
+    before = await used(panini, given.seed)
     found = await compare.rounds([panini, *wanted], given.rounds, spell, only=given.scenario, seed=given.seed)
     idle = local.idle(panini)
     text = "\n\n".join(
         (
             said(given, found, f"python -m benchmarks.run --{'mlp' if given.mlp else 'peers'}"),
+            before,
             f"While the others were measured Panini stood by. {resting(idle)}",
             "### Ratios, Panini : other\n\nBelow 1 is better for latency and CPU, above 1 for jobs/s.",
             report.ratios(found),
@@ -55,12 +60,14 @@ async def peers(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[s
 async def alone(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[str, Any], str, bool]:
     """Panini by itself."""
     spell = load.Spell(warm=given.warm, measured=given.seconds)
+    before = await used(panini, given.seed)
     found = await compare.rounds([panini], given.rounds, spell, only=given.scenario, seed=given.seed)
     idle = local.idle(panini)
     more = await extras.measure(given, panini)
     text = "\n\n".join(
         (
             said(given, found, "python -m benchmarks.run"),
+            before,
             report.details(found),
             extras.markdown(more),
             report.memory(found),
@@ -69,6 +76,26 @@ async def alone(given: argparse.Namespace, panini: local.Panini) -> tuple[dict[s
     )
     kept = {"rounds": found.rounds, "memory_mib": found.memory, "idle_cores": idle, "more": dataclasses.asdict(more)}
     return kept, text, not (found.wrong or found.failures or more.wrong or more.failures)
+
+
+async def used(panini: local.Panini, seed: str) -> str:
+    """Use it for a while, since Kafka is compiled while it runs and nobody's was just started; what the first seconds
+    were like.
+    """
+    print("used before it is measured", flush=True)
+    many = next(scenario for scenario in scenarios.ALL if scenario.name == "poll64")
+    panini.start()
+    try:
+        await scenarios.ready(panini, f"{seed}/used")
+        first = await scenarios.play(many, panini, f"{seed}/first", load.Spell(warm=0, measured=5))
+        await scenarios.play(many, panini, f"{seed}/used", load.Spell(warm=0, measured=USED - 5))
+    finally:
+        panini.stop()
+    return (
+        f"Before the first round Panini was used for {USED:g} s. In the first 5 of these, right after its start, 64 "
+        f"users who poll had {first.rate:,.0f} jobs/s, and the broker, which is compiled meanwhile, took "
+        f"{first.cpu_per_job().get('kafka', 0):.0f} µs of CPU a job."
+    )
 
 
 def said(given: argparse.Namespace, found: compare.Found, command: str) -> str:
