@@ -31,7 +31,7 @@ def ratios(found: compare.Found) -> str:
 
 
 def _row(found: compare.Found, peer: str) -> list[str]:
-    queue = "poll64" in found.rounds[peer]
+    queue = any(name in found.rounds[peer] for name in QUEUE)
     many, one, paced, one_later, paced_later = QUEUE if queue else INLINE
     mine_many = "poll64" if queue else "wait64"
 
