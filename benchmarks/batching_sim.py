@@ -3,7 +3,7 @@
     python benchmarks/batching_sim.py [--markdown] [--draw]
 
 One runner executes batches in order; a batch's answers are there when it ends. Claiming a batch and storing it cost
-CLAIM and STORE before and after, beside the runner where two batches may be in flight (as in workers/pipeline.py).
+CLAIM and STORE before and after, beside the runner where two batches may be in flight (workers/pipeline.py has three).
 Prints, for each model and arrival pattern, p50 and p99 of the latency in milliseconds and the jobs done a second;
 `--draw` draws latency against throughput for a rising load, as text. Simulated time only: nothing here is measured.
 """

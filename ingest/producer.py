@@ -96,7 +96,6 @@ class Producer:
         self._budget = buffer_bytes
         self._ack_timeout = ack_timeout
         self._lanes: dict[str, _Lane] = {}
-        self._warm: set[str] = set()
         self._writer: writer.Writer | None = None
         self._failures = 0
         self._epoch = 0
@@ -158,8 +157,7 @@ class Producer:
         lane.in_flight = 1
         try:
             async with asyncio.timeout(self._ack_timeout):
-                if topic not in self._warm:
-                    await self.warm(topic)
+                await self.warm(topic)
                 self._send(_Sent(topic, lane, [one], epoch, jobs, key))
                 return await one.accepted
         except TimeoutError as error:
@@ -173,18 +171,15 @@ class Producer:
         if self._writer is None:
             raise errors.KafkaUnavailable
         await self._writer.learn(topic)
-        self._warm.add(topic)
 
     def keep(self, topics: set[str]) -> None:
         """Forget every other topic."""
-        gone = self._warm - topics
-        self._warm -= gone
-        for topic in gone:
-            lane = self._lanes.get(topic)
-            if lane is not None and not lane.jobs and not lane.in_flight:
+        for topic in self._lanes.keys() - topics:
+            lane = self._lanes[topic]
+            if not lane.jobs and not lane.in_flight:
                 del self._lanes[topic]
-        if gone and self._writer is not None:
-            self._writer.forget(gone)
+        if self._writer is not None:
+            self._writer.keep(topics)
 
     def _lane(self, topic: str) -> _Lane:
         found = self._lanes.get(topic)
@@ -205,7 +200,7 @@ class Producer:
             lane.next = now + min(APART * len(taken), APART_MOST)
             one = _Sent(topic, lane, taken, self._epoch, len(taken))
             lane.in_flight += 1
-            if topic in self._warm and self._writer is not None:
+            if self._writer is not None and self._writer.knows(topic):
                 self._send(one)
             else:
                 task = asyncio.ensure_future(self._send_cold(one))
@@ -245,7 +240,6 @@ class Producer:
 
     def _failed(self, one: _Sent, error: errors.KafkaUnavailable) -> None:
         log.warning("%d jobs not acknowledged by %s: %r", len(one.jobs), one.topic, error)
-        self._warm.discard(one.topic)
         self._failures += 1
         if self._failures >= FAILURES_BEFORE_RENEWAL:
             self._renew(one.epoch)
@@ -275,7 +269,6 @@ class Producer:
         self._writer.close()
         self._writer = None
         self._failures = 0
-        self._warm.clear()
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.ensure_future(self._connect())
 

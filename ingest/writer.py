@@ -112,6 +112,10 @@ class Writer:
             raise
         self._cluster.add_listener(self._refreshed)
 
+    def knows(self, topic: str) -> bool:
+        """Whether its partitions were learned."""
+        return topic in self._topics
+
     async def learn(self, topic: str) -> None:
         """Find a topic's partitions. Raises KafkaUnavailable."""
         if topic in self._topics:
@@ -125,7 +129,7 @@ class Writer:
                     with contextlib.suppress(kafka.errors.RetriableError):
                         await self._network.settled(self._cluster.request_update())
         except (kafka.errors.KafkaError, TimeoutError) as error:
-            self.forget({topic})
+            self._forget({topic})
             raise errors.KafkaUnavailable(f"{topic}: {error!r}") from error
         self._topics.setdefault(topic, [])
         self._refreshed(self._cluster)
@@ -153,8 +157,11 @@ class Writer:
         partition.waiting.append(_Record(value, key, time.monotonic() + self._timeout, acknowledged, failed))
         self._next(partition)
 
-    def forget(self, topics: Set[str]) -> None:
-        """Topics that were removed; the library would ask for them for ever. What waits for them fails in time."""
+    def keep(self, topics: Set[str]) -> None:
+        """Forget all others, that were removed: the library would ask for them for ever. What waits fails in time."""
+        self._forget(self._topics.keys() - topics)
+
+    def _forget(self, topics: Set[str]) -> None:
         self._cluster._topics -= topics  # noqa: SLF001  it has no public way to forget one
         for topic in topics:
             self._topics.pop(topic, None)
@@ -202,7 +209,11 @@ class Writer:
             self._refused(partition, kafka.errors.LeaderNotAvailableError())
             return
         partition.payload.records = record.encoded
-        sent = self._manager.send(partition.request, node_id=leader)
+        try:
+            sent = self._manager.send(partition.request, node_id=leader)
+        except kafka.errors.KafkaError as error:  # a password that is refused by now, a broker that is unknown
+            self._refused(partition, error)
+            return
         sent.add_callback(functools.partial(self._answered, partition))
         sent.add_errback(functools.partial(self._refused, partition))
 

@@ -139,6 +139,23 @@ async def test_numbers_that_the_broker_does_not_know_are_given_anew(
     assert list((await asyncio.to_thread(read, kafka, topic)).values()) == [b"1", b"2", b"3"]
 
 
+async def test_a_broker_that_may_not_be_asked_fails_its_record_and_not_the_partition(
+    kafka: stack_kafka.Kafka, into: writer.Writer, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches the `except` around Manager.send taken out: the partition would be busy for ever."""
+    await into.learn(topic)
+
+    def refused(*_: object, **__: object) -> None:
+        raise kafka_python.errors.SaslAuthenticationFailedError("not any more")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(into._manager, "send", refused)
+        with pytest.raises(errors.KafkaUnavailable, match="not any more"):
+            await write(into, topic, b"1", b"key")
+    await write(into, topic, b"2", b"key")
+    assert list((await asyncio.to_thread(read, kafka, topic)).values()) == [b"2"]
+
+
 async def test_new_partitions_are_used(client: kafka_python.KafkaAdminClient, into: writer.Writer, topic: str) -> None:
     await into.learn(topic)
     await asyncio.to_thread(client.create_partitions, {topic: 6})

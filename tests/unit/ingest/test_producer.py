@@ -61,8 +61,11 @@ class Writer:
     ) -> None:
         self.sent.append(Sent(topic, value, acknowledged, failed))
 
-    def forget(self, topics: set[str]) -> None:
-        self.topics -= topics
+    def knows(self, topic: str) -> bool:
+        return topic in self.topics
+
+    def keep(self, topics: set[str]) -> None:
+        self.topics &= topics
 
     def close(self) -> None:
         self.closed = True
