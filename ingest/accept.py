@@ -166,10 +166,10 @@ class Acceptor:
         return self._room is not None and self._room.full
 
     def line(
-        self, endpoint: specs.Endpoint, raw: bytes, job_id: str, traceparent: str | None
+        self, endpoint: specs.Endpoint, raw: bytes, job_id: str, wanted: Wanted
     ) -> tuple[envelope.Envelope, bytes]:
         """One line of a bulk set as an envelope, and encoded. Raises Problem."""
-        content, *_ = self._envelope(endpoint, raw, Wanted(traceparent=traceparent), job_id)
+        content, *_ = self._envelope(endpoint, raw, wanted, job_id)
         encoded = envelope.encode(content)
         if len(encoded) > endpoint.max_job_bytes:
             raise too_large(endpoint, len(encoded))

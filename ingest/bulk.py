@@ -17,6 +17,13 @@ MAX_LINE: Final = 16 << 20
 """Bytes of one line at most, whatever the model takes: it is buffered."""
 
 RECORD_JOBS: Final = 100
+"""Jobs in each of a set's first records."""
+
+RECORDS: Final = 40
+"""A record has at most one of so many parts of what its set has so far, so that all workers of the model have their
+share. A record costs the broker and the worker's books the same whatever is in it, so long sets get large ones."""
+
+MOST_RECORD_JOBS: Final = 500
 RECORD_BYTES: Final = 512 << 10
 IN_FLIGHT: Final = 16
 """Records awaiting acknowledgement before more of the body is read."""
@@ -45,15 +52,15 @@ class Intake:
     ) -> None:
         self._acceptor = acceptor
         self._kafka = kafka
-        self._signer = signer
         self._endpoint = endpoint
         self._topic = names.bulk_topic(endpoint.account, endpoint.model)
-        self._traceparent = traceparent
+        self._wanted = accept.Wanted(traceparent=traceparent)
         self._noted = noted
         parsed = ids.parse_bulk(bulk_id)
         assert parsed is not None  # noqa: S101  made or checked by the caller
-        self._set = parsed
+        self._name = signer.members(parsed, account_uid=endpoint.account_uid)
         self._record: list[bytes] = []
+        self._enough = RECORD_JOBS
         self._timed: list[tuple[int, envelope.Envelope]] = []
         """Those of the record with a deadline, by their places in it: they are noted, so that they end in time."""
         self._size = 0
@@ -68,13 +75,20 @@ class Intake:
         self.without = array.array("I")
         """Every refused line."""
 
-    async def take(self, lines: AsyncIterator[bytes]) -> None:
+    async def take(self, chunks: AsyncIterator[list[bytes]]) -> None:
         """Write every line. Raises KafkaUnavailable, Full or NoRoom as soon as one record was not kept."""
         try:
-            async for line in lines:
-                await self._line(line)
-                if self.lines % BREATH == 0:
-                    await asyncio.sleep(0)
+            async for lines in chunks:
+                for raw in lines:
+                    job = self._job(raw)
+                    if job is not None:
+                        if self._record and self._size + len(job[1]) > RECORD_BYTES:
+                            await self._flush()
+                        self._add(*job)
+                        if len(self._record) >= self._enough:
+                            await self._flush()
+                    if self.lines % BREATH == 0:
+                        await asyncio.sleep(0)
             await self._flush()
             while self._sending:
                 await asyncio.wait(self._sending)
@@ -83,30 +97,29 @@ class Intake:
             for task in self._sending:
                 task.cancel()
 
-    async def _line(self, raw: bytes) -> None:
+    def _job(self, raw: bytes) -> tuple[envelope.Envelope, bytes] | None:
+        """The job of a line, and encoded; None: the line is refused."""
         number = self.lines
         if number >= MAX_LINES:
             raise problems.Problem(413, "Too many lines", f"a set has {MAX_LINES} lines at most; send several")
         self.lines += 1
-        if not raw.strip():
+        if not raw or raw.isspace():
             self._refuse(number, "the line is empty")
-            return
-        job_id = self._signer.member(self._set, number, account_uid=self._endpoint.account_uid)
+            return None
         try:
-            job, content = self._acceptor.line(self._endpoint, raw, job_id, self._traceparent)
+            return self._acceptor.line(self._endpoint, raw, self._name(number), self._wanted)
         except problems.Problem as problem:
             if problem.status == 409:
                 raise
             self._refuse(number, problem.detail)
-            return
-        if self._record and self._size + len(content) > RECORD_BYTES:
-            await self._flush()
+            return None
+
+    def _add(self, job: envelope.Envelope, content: bytes) -> None:
+        """Into the record that is being filled."""
         if job.deadline is not None:
             self._timed.append((len(self._record), job))
         self._record.append(content)
         self._size += len(content)
-        if len(self._record) >= RECORD_JOBS:
-            await self._flush()
 
     def _refuse(self, number: int, why: str) -> None:
         self.refused += 1
@@ -123,6 +136,7 @@ class Intake:
         if not self._record:
             return
         record, self._record, self._size = self._record, [], 0
+        self._enough = min(max(self.lines // RECORDS, RECORD_JOBS), MOST_RECORD_JOBS)
         timed, self._timed = self._timed, []
         while len(self._sending) >= IN_FLIGHT:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
@@ -149,15 +163,15 @@ class Intake:
             raise self._failed
 
 
-async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of a body; a last one without its end counts. Raises Problem 413 for one beyond MAX_LINE."""
+async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """The lines of a body, as they come; a last one without its end counts. Raises Problem 413 for one beyond
+    MAX_LINE."""
     rest = b""
     async for chunk in chunks:
         whole = (rest + chunk).split(b"\n")
         rest = whole.pop()
-        for line in whole:
-            yield line
+        yield whole
         if len(rest) > MAX_LINE:
             raise problems.Problem(413, "Line too long", f"a line may have {MAX_LINE} bytes")
     if rest.strip():
-        yield rest
+        yield [rest]

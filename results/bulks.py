@@ -62,4 +62,4 @@ async def read(kept: answers.Results, endpoint: specs.Endpoint, found: ids.JobId
 
 def ids_of(kept: answers.Results, endpoint: specs.Endpoint, found: ids.JobId, members: range) -> list[str]:
     """The ids of these lines' jobs."""
-    return [kept.signer.member(found, line, account_uid=endpoint.account_uid) for line in members]
+    return list(map(kept.signer.members(found, account_uid=endpoint.account_uid), members))

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import io
 import os
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -62,11 +63,18 @@ class Signer:
         body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + self._random(3) + b"\0\0\0"
         return BULK_PREFIX + _text(body + _mac(self._key, body, account_uid))
 
-    def member(self, bulk: JobId, line: int, *, account_uid: int) -> str:
-        """The id of the job on `line` (from 0, below 2^24) of a bulk set that this ring made."""
-        key = self._keys[bulk.key_id]
-        body = bytes([_MEMBER << 4 | bulk.key_id]) + bulk.raw[1:14] + line.to_bytes(3, "big")
-        return PREFIX + _text(body + _mac(key, body, account_uid))
+    def members(self, bulk: JobId, *, account_uid: int) -> Callable[[int], str]:
+        """What names the jobs of a bulk set that this ring made, each by its line (from 0, below 2^24)."""
+        key, account = self._keys[bulk.key_id], account_uid.to_bytes(8, "big")
+        head = bytes([_MEMBER << 4 | bulk.key_id]) + bulk.raw[1:14]
+        blake2s, size = hashlib.blake2s, _MAC_BYTES
+
+        def member(line: int) -> str:  # _mac and _text in one: it is called twice for each job of a set
+            body = head + line.to_bytes(3, "big")
+            mac = blake2s(body + account, key=key, digest_size=size).digest()
+            return PREFIX + binascii.b2a_base64(body + mac, newline=False).translate(_TO_URL).decode()
+
+        return member
 
     def _random(self, count: int) -> bytes:
         some = self._pool.read(count)

@@ -22,6 +22,23 @@ def test_an_id_tells_its_model_and_time_and_is_verified(model: int, account: int
     assert names.is_job_id(made)
 
 
+@given(UIDS, ACCOUNTS, TIMES, st.integers(0, 2**24 - 1))
+def test_the_jobs_of_a_bulk_set_have_ids_of_their_own_that_are_verified(
+    model: int, account: int, now: int, line: int
+) -> None:
+    found = ids.parse_bulk(SIGNER.new_bulk(model_uid=model, account_uid=account, now_ms=now))
+    assert found is not None
+    name = SIGNER.members(found, account_uid=account)
+    parsed = ids.parse(name(line))
+    assert parsed is not None
+    assert (parsed.model_uid, parsed.issued_ms, parsed.key_id) == (model, now, 0)
+    assert SIGNER.verify(parsed, account_uid=account)
+    assert not SIGNER.verify(parsed, account_uid=account + 1)
+    assert names.is_job_id(name(line))
+    assert name(line) != name(line ^ 1)
+    assert SIGNER.members(found, account_uid=account)(line) == name(line), "the same line again is the same job"
+
+
 @given(UIDS, ACCOUNTS, st.integers(1, 2**32))
 def test_another_account_cannot_claim_it(model: int, account: int, other: int) -> None:
     parsed = ids.parse(SIGNER.new(model_uid=model, account_uid=account, now_ms=1))
