@@ -4,14 +4,13 @@ Accepting depends on Kafka alone, so Redis is asked only where there is a good c
 Whatever is out of the ordinary takes the ordinary way, at whose end a worker has the answer as well.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from results import cache, errors, protocol, records
+from results import cache, errors, patience, protocol, records
 from wire import envelope, metrics, specs
 
 PATIENCE: Final = 0.1
@@ -19,6 +18,8 @@ PATIENCE: Final = 0.1
 
 SILENCE: Final = 1.0
 """Seconds without a question after Redis did not answer one, so that it being away delays no POST to speak of."""
+
+_HITS: Final = metrics.JOBS_CACHED.labels("ingest")
 
 
 class Known:
@@ -36,6 +37,7 @@ class Known:
         self._clock_ms = clock_ms
         self._lately = cache.Lately()
         self._silent_until = 0.0
+        self._patience = patience.Patience(PATIENCE)
 
     def digest(self, endpoint: specs.Endpoint, job: envelope.Envelope) -> bytes | None:
         """What identical jobs have in common; None: it takes the ordinary way."""
@@ -61,7 +63,7 @@ class Known:
         if known is None or job.id is None or time.monotonic() < self._silent_until:
             return None
         try:
-            async with asyncio.timeout(PATIENCE):
+            with self._patience.wait():
                 return await self._answer(endpoint, job, of, known)
         except (TimeoutError, errors.StoreUnavailable):
             self._silent_until = time.monotonic() + SILENCE
@@ -100,5 +102,5 @@ class Known:
         )
         if not written:
             return None
-        metrics.JOBS_CACHED.labels("ingest").inc()
+        _HITS.inc()
         return record

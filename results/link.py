@@ -30,10 +30,10 @@ _AWAY: Final = (
 class _Replies:
     """Stands in the row of what waits for replies, as often as it has commands: one future for all of them."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
         self._count = count
         self._got: list[Any] = []
-        self.all: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.all: asyncio.Future[list[Any]] = loop.create_future()
         self.done = self.all.done
         self.set_exception = self.all.set_exception
 
@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
 
     def send_all(self, commands: Sequence[tuple[Argument, ...]]) -> asyncio.Future[list[Any]]:
         """As `send`, of several at the cost of one future."""
-        replies = _Replies(len(commands))
+        replies = _Replies(len(commands), self._loop)
         if self._transport is None or self.lost.done():
             replies.set_exception(ConnectionError("the connection to Redis is closed"))
             return replies.all

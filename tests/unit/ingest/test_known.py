@@ -1,5 +1,6 @@
 """POSTs that are answered at once, as their input was answered a moment ago."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -19,12 +20,15 @@ class Store(memory.Store):
     """One that may be away, and counts the questions."""
 
     away = False
+    stuck = False
     asked = 0
 
     async def fetch(self, account: str, model: str, job_id: str) -> records.Record | None:
         self.asked += 1
         if self.away:
             raise errors.StoreUnavailable("away")
+        if self.stuck:
+            await asyncio.Event().wait()
         return await super().fetch(account, model, job_id)
 
 
@@ -166,6 +170,17 @@ async def test_a_failed_job_gives_way_to_the_next(bench: Bench) -> None:
     await bench.run("b")
 
     assert (await bench.post("c")).output == b"14"
+
+
+async def test_redis_that_does_not_answer_costs_one_short_wait(bench: Bench) -> None:
+    await bench.post("a")
+    await bench.run("a")
+    bench.store.stuck = True
+    asked = bench.store.asked
+
+    assert [await bench.post(f"b{number}") for number in range(5)] == [None] * 5
+
+    assert bench.store.asked == asked + 1
 
 
 async def test_redis_away_costs_one_question_not_each_post(bench: Bench) -> None:
