@@ -3,7 +3,7 @@
     python -m benchmarks.rebalances [--rounds 10] [--batch 0.05] [--members 2]
 
 A Kafka of its own, one topic of eight partitions, a record every 10 ms in each; the workers' own source
-(`workers.source`) as the members, without runners or results: what is measured is the group's part. Each member takes
+(`workers.member`) as the members, without runners or results: what is measured is the group's part. Each member takes
 `--batch` seconds for what it runs when its partitions are taken away. A stall is the longest time between two records
 of one partition being handed to a member, over the join or the leave, less those 10 ms.
 """
@@ -25,8 +25,8 @@ from kafka import admin
 from panini.stack import home, ports, secrets, settings
 from panini.stack import kafka as stack_kafka
 from wire import settings as wire_settings
+from workers import member, source
 from workers import settings as worker_settings
-from workers import source
 
 TOPIC: Final = "rebalances"
 PARTITIONS: Final = 8
@@ -43,6 +43,17 @@ class Member:
         self._arrivals = arrivals
         self._batch = batch
         self.source = source.Source(
+            source.Handlers(
+                records=self._take,
+                free=lambda: 500,
+                open=lambda _: True,
+                opened=lambda: asyncio.get_running_loop().create_future(),
+                ready=lambda _: 0,
+                revoked=self._revoked,
+            )
+        )
+        self.member = member.Member(
+            self.source,
             connections=wire_settings.Connections(
                 kafka=server.bootstrap,
                 kafka_username=server.username,
@@ -50,14 +61,6 @@ class Member:
             ),
             group=TOPIC,
             topics=[TOPIC],
-            handlers=source.Handlers(
-                records=self._take,
-                free=lambda: 500,
-                open=lambda _: True,
-                opened=lambda: asyncio.get_running_loop().create_future(),
-                ready=lambda _: 0,
-                revoked=self._revoked,
-            ),
             datadir=folder,
             session_timeout=worker_settings.Settings().worker_session_timeout,
         )
@@ -99,12 +102,12 @@ async def _measure(server: stack_kafka.Kafka, given: argparse.Namespace, folder:
     chance = random.Random(5)
     staying = [Member(server, arrivals, given.batch, folder) for _ in range(given.members)]
     for one in staying:
-        await one.source.start()
+        await one.member.start()
     pouring = asyncio.create_task(_pour(server))
     await asyncio.sleep(chance.uniform(*SETTLE))
     for _ in range(given.rounds):
         second = Member(server, arrivals, given.batch, folder)
-        for name, change in (("join", second.source.start), ("leave", second.source.stop)):
+        for name, change in (("join", second.member.start), ("leave", second.member.stop)):
             began = time.perf_counter()
             await change()
             await asyncio.sleep(chance.uniform(*SETTLE))
@@ -112,7 +115,7 @@ async def _measure(server: stack_kafka.Kafka, given: argparse.Namespace, folder:
     pouring.cancel()
     await asyncio.gather(pouring, return_exceptions=True)
     for one in staying:
-        await one.source.stop()
+        await one.member.stop()
     return stalls
 
 

@@ -11,6 +11,7 @@ Names inside aiokafka are used here; `check_library()` proves at import that it 
 import asyncio
 import collections
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -23,7 +24,8 @@ from aiokafka.protocol import fetch
 from aiokafka.record import memory_records
 from aiokafka.structs import TopicPartition
 
-from workers import errors, fetch_frames
+from wire import names
+from workers import errors, fetch_frames, source
 
 WRITTEN_FOR: Final = "0.14.0"
 
@@ -159,14 +161,43 @@ class _Unread(fetcher.PartitionRecords):  # type: ignore[misc]  # the library ha
         return self.make(tp, record)
 
 
-def sleep(
-    timers: dict[Any, asyncio.TimerHandle], consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition, offset: int,
-    seconds: float,
-) -> None:  # fmt: skip
+def ours(tp: TopicPartition, record: Any, generation: int) -> source.Record:
+    """A record of ours of the library's."""
+    return source.Record(
+        topic=tp.topic,
+        partition=tp.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        value=record.value,
+        headers=tuple(record.headers),
+        generation=generation,
+    )
+
+
+def with_turn(
+    kept: source.Source, consumer: aiokafka.AIOKafkaConsumer, fetched: Mapping[Any, list[Any]]
+) -> dict[Any, list[Any]]:
+    """The records whose turn it is; a partition whose next one is for later sleeps, and holds none of it in memory."""
+    now = time.time_ns() // 1_000_000
+    found: dict[Any, list[Any]] = {}
+    for tp, batch in fetched.items():
+        found[tp] = batch
+        for place, record in enumerate(batch if names.is_later(tp.topic) else ()):
+            ready = kept.handlers.ready(record)
+            if ready > now:
+                found[tp] = batch[:place]
+                _sleep(kept, consumer, tp, record.offset, (ready - now) / 1000)
+                break
+    return found
+
+
+def _sleep(
+    kept: source.Source, consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition, offset: int, seconds: float
+) -> None:
     """Fetch nothing of a partition for a while, then go on at `offset`."""
 
     def wake() -> None:
-        timers.pop(tp, None)
+        kept.sleeping.pop(tp, None)
         with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
             consumer.resume(tp)
 
@@ -175,7 +206,7 @@ def sleep(
         consumer.pause(tp)
     except aiokafka.errors.IllegalStateError:
         return
-    timers[tp] = asyncio.get_running_loop().call_later(min(seconds, _NAP), wake)
+    kept.sleeping[tp] = asyncio.get_running_loop().call_later(min(seconds, _NAP), wake)
 
 
 def give_back(consumer: aiokafka.AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[Any]]) -> None:
@@ -186,6 +217,21 @@ def give_back(consumer: aiokafka.AIOKafkaConsumer, fetched: Mapping[TopicPartiti
     for tp, batch in fetched.items():
         with contextlib.suppress(aiokafka.errors.IllegalStateError):  # not ours any more
             consumer.seek(tp, batch[0].offset)
+
+
+def note_positions(kept: source.Source, consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """Let a partition whose records are all finished move on over transaction markers."""
+    subscription = consumer._subscription.subscription  # noqa: SLF001
+    assignment = subscription and subscription.assignment
+    if assignment is None:
+        return
+    for partition, books in kept.partitions.items():
+        tp = TopicPartition(*partition)
+        if tp not in assignment.tps or books.unfinished:
+            continue
+        state = assignment.state_value(tp)
+        if state is not None and state.has_valid_position and state.position > (books.position or 0):
+            books.position = state.position
 
 
 def check_library() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wire import names
-from workers import errors, produce, source, tickets
+from workers import errors, member, produce, tickets
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Parking:
         self._known |= {topic for topic in there if tickets.tier_of(topic, self._account, self._model) is not None}
         return [jobs, bulk, *sorted(self._known)]
 
-    async def follow(self, into: source.Source) -> None:
+    async def follow(self, into: member.Member) -> None:
         """See that `into` consumes topics as they are made, here or by other workers; for ever."""
         while True:
             with contextlib.suppress(TimeoutError):

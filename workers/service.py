@@ -6,7 +6,6 @@ startup → main loop (watch the registry: build what is new, follow what is liv
 import asyncio
 import contextlib
 import logging
-import pathlib
 import signal
 from collections.abc import Callable, Iterator
 
@@ -16,13 +15,13 @@ from results import caching, link, store, words
 from wire import names, specs
 from wire import settings as wire_settings
 from workers import (
-    building,
     control,
     errors,
     fleet,
     folders,
     health,
     host,
+    member,
     parking,
     pipeline,
     produce,
@@ -33,6 +32,7 @@ from workers import (
     settings,
     shipping,
     source,
+    versions,
 )
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,6 @@ class Worker:
         self.account = account
         self.name = model
         self._options = options
-        self._runner_options = runners
         self._registry = client.Client(service.registry, service.internal_token.get_secret_value())
         self._link = link.Link(connections)
         self._probes = health.Health(probes, alive=self._broken, ready=self._missing)
@@ -67,14 +66,23 @@ class Worker:
         self._etag: str | None = None
         self._spec: specs.Model | None = None
         self._stopping = asyncio.Event()
-        self._built: set[int] = set()
-        self._building: asyncio.Task[None] | None = None
         self._shipper = shipping.Shipper(self._registry, account, model)
         self._host = host.LocalHost(runners)
+        self._versions = versions.Versions(
+            account,
+            model,
+            model=self._model,
+            registry=self._registry,
+            shipper=self._shipper,
+            home=self._home,
+            runs_on=self._host,
+            settings=runners,
+            built=self._built,
+        )
         self._fleet = fleet.Fleet(
             model=self._model,
             runs_on=self._host,
-            prepare=self._prepare,
+            prepare=self._versions.prepare,
             log_line=self._shipper.put,
             on_verdict=self._shipper.judge,
             on_event=self._heard,
@@ -107,17 +115,20 @@ class Worker:
             self._link, account, model, cancel=self._pipeline.cancels.ask, look=self._pipeline.cancels.look
         )
         self._source = source.Source(
-            connections=connections,
-            group=names.group(account, model),
-            topics=[names.jobs_topic(account, model)],
-            handlers=source.Handlers(
+            source.Handlers(
                 records=self._pipeline.receive,
                 free=self._pipeline.free,
                 open=self._pipeline.open,
                 opened=self._pipeline.opened,
                 ready=self._pipeline.ready,
                 revoked=self._pipeline.revoked,
-            ),
+            )
+        )
+        self._member = member.Member(
+            self._source,
+            connections=connections,
+            group=names.group(account, model),
+            topics=[names.jobs_topic(account, model)],
             datadir=str(self._home.scratch),
             session_timeout=options.worker_session_timeout,
             rebalance_timeout=options.worker_drain + 60,
@@ -132,7 +143,7 @@ class Worker:
                 if not await self._startup():
                     return 0
                 tasks.append(asyncio.create_task(self._pipeline.run()))
-                tasks.append(asyncio.create_task(self._parking.follow(self._source)))
+                tasks.append(asyncio.create_task(self._parking.follow(self._member)))
                 tasks.append(asyncio.create_task(self._control.run()))
                 tasks.append(asyncio.create_task(self._saying.run()))
                 return await self._main_loop()
@@ -145,7 +156,7 @@ class Worker:
                 await self._probes.stop()
 
     def _broken(self) -> str | None:
-        failed = self._source.failed or self._pipeline.failed
+        failed = self._member.failed or self._pipeline.failed
         return None if failed is None else f"another process: {failed!r}"
 
     def _missing(self) -> str | None:
@@ -192,19 +203,19 @@ class Worker:
                     self._stopping.set()
                 if self._stopping.is_set():
                     return
-                self._source.topics = await self._parking.topics()
+                self._member.topics = await self._parking.topics()
                 if self._stopping.is_set():
                     return
             except errors.KafkaAway as error:
                 log.warning("Kafka does not answer, trying again: %s", error)
                 await self._stopped(within=0.5)
             else:
-                await self._source.start()
+                await self._member.start()
                 return
 
     async def _main_loop(self) -> int:
         while not self._stopping.is_set():
-            failed = self._source.failed or self._pipeline.failed
+            failed = self._member.failed or self._pipeline.failed
             if failed is not None:
                 log.error("this worker cannot go on: %r", failed)
                 return 1
@@ -219,7 +230,7 @@ class Worker:
                 changed = watch.result()
             except registry_errors.NotFound:
                 log.info("the model was removed")
-                self._source.removed()
+                self._source.revoke()
                 return 0
             except registry_errors.RegistryError as error:
                 log.warning("the registry does not answer, going on with what is loaded: %s", error)
@@ -232,11 +243,9 @@ class Worker:
 
     async def _drain(self) -> None:
         """Start nothing more, store and commit what runs, leave the group."""
-        if self._building is not None:
-            self._building.cancel()
-            await asyncio.gather(self._building, return_exceptions=True)
+        await self._versions.stop()
         await self._pipeline.drain()
-        await self._source.stop()
+        await self._member.stop()
 
     async def _shutdown(self) -> None:
         await self._fleet.stop()
@@ -287,88 +296,10 @@ class Worker:
         self._fleet.follow()
         if model.live is not None and model.live != self._fleet.live:
             await self._fleet.go_live(model.live)
-        if self._building is None or self._building.done():
-            waiting = [
-                version
-                for version in model.versions
-                if version.state is specs.VersionState.BUILDING and version.version not in self._built
-            ]
-            if waiting:
-                self._building = asyncio.create_task(self._build(min(waiting, key=lambda version: version.version)))
-                self._building.add_done_callback(self._build_ended)
+        self._versions.build()
 
-    def _build_ended(self, task: asyncio.Task[None]) -> None:
-        self._building = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a build ended with an error of ours", exc_info=error)
+    def _built(self) -> None:
         self._etag = None  # look again at once: another version may wait
-
-    async def _build(self, version: specs.Version) -> None:
-        number = version.version
-
-        def tell(line: str) -> None:
-            self._shipper.put(number, line)
-
-        found: list[specs.Verdict] = []
-        try:
-            await building.build(
-                version,
-                fetch_blob=self._fetch,
-                home=self._home,
-                log=tell,
-                environ=self._model().environ,
-                runs_on=self._host,
-                settings=self._runner_options,
-                on_verdict=found.append,
-            )
-        except errors.BuildFailed as error:
-            for line in error.traceback.splitlines():
-                tell(line)
-            tell(f"failed at {error.step}: {error.message}")
-            await self._shipper.flush()
-            await self._report_failed(number, error)
-        except registry_errors.RegistryError:
-            raise
-        except Exception as error:  # the boundary: a build ends, and its author hears of it
-            subject = {"version": number}
-            log.error("building version %d failed with an error of ours", number, exc_info=error, extra=subject)
-            ours = f"an error of Panini itself ({type(error).__name__}: {error}); the worker's log has it"
-            tell(f"failed: {ours}")
-            await self._shipper.flush()
-            await self._report_failed(number, errors.BuildFailed(step="load", message=ours))
-        else:
-            tell("done deploying")
-            await self._shipper.flush()
-            with contextlib.suppress(registry_errors.NotFound, registry_errors.Conflict):
-                await self._registry.passed(self.account, self.name, number, found[0] if found else None)
-        self._built.add(number)
-
-    async def _report_failed(self, number: int, error: errors.BuildFailed) -> None:
-        with contextlib.suppress(registry_errors.NotFound, registry_errors.Conflict):
-            await self._registry.failed(self.account, self.name, number, step=error.step, error=error.message)
-
-    async def _prepare(self, version: specs.Version) -> host.Spec:
-        number = version.version
-        try:
-            return await building.prepare(
-                version,
-                fetch_blob=self._fetch,
-                home=self._home,
-                log=lambda line: log.info("version %d: %s", number, line, extra={"version": number}),
-                environ=self._model().environ,
-                settings=self._runner_options,
-            )
-        except registry_errors.RegistryError as error:
-            raise errors.StartFailed(f"the version's files cannot be had: {error}") from error
-
-    async def _fetch(self, sha256: str, path: pathlib.Path) -> None:
-        while True:
-            try:
-                return await self._registry.download(sha256, path)
-            except registry_errors.RegistryUnavailable as error:
-                log.warning("the registry does not answer, a version's files wait for it: %s", error)
-                await asyncio.to_thread(path.unlink, missing_ok=True)
-                await asyncio.sleep(1.0)
 
     # -- signals -----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmarks.travel import aside, meter, place
 from wire import names
-from workers import source
+from workers import member, source
 
 COMMITS: Final = 50
 """In each round."""
@@ -20,23 +20,26 @@ class _Member:
         self._arrived = asyncio.Event()
         self.records: list[source.Record] = []
         self.source = source.Source(
-            connections=at.connections,
-            group=names.group(place.ACCOUNT, place.MODEL),
-            topics=[at.topic, names.bulk_topic(place.ACCOUNT, place.MODEL)],
-            handlers=source.Handlers(
+            source.Handlers(
                 records=self._take,
                 free=lambda: 500,
                 open=lambda _: True,
                 opened=lambda: asyncio.get_running_loop().create_future(),
                 ready=lambda _: 0,
                 revoked=self._revoked,
-            ),
+            )
+        )
+        self.member = member.Member(
+            self.source,
+            connections=at.connections,
+            group=names.group(place.ACCOUNT, place.MODEL),
+            topics=[at.topic, names.bulk_topic(place.ACCOUNT, place.MODEL)],
             datadir=str(at.folders.scratch),
         )
 
     async def start(self) -> None:
         """Join, and read what was produced before."""
-        await self.source.start()
+        await self.member.start()
         async with asyncio.timeout(60):
             while not self.source.assigned:  # noqa: ASYNC110  the source tells nobody
                 await asyncio.sleep(0.05)
@@ -49,7 +52,7 @@ class _Member:
     async def stop(self) -> None:
         """Leave."""
         self._feeder.close()
-        await self.source.stop()
+        await self.member.stop()
 
     async def fetch(self, value: bytes) -> None:
         """Have a record produced; return when it is here."""
@@ -60,7 +63,7 @@ class _Member:
     async def commit(self, record: source.Record) -> None:
         """Finish a record and commit that."""
         self.source.finished(record)
-        await self.source.commit()
+        await self.member.commit()
 
     def finish(self) -> None:
         """Finish everything."""

@@ -11,9 +11,6 @@ from tests.architecture import tree
 LONGEST = 400
 """Lines of a file of the product at most. One past 300 is asking to be two ideas."""
 
-LONGER = {"workers/source.py": 550}
-"""Files that may be longer, each with its reason: the one module that may know faust cannot be two."""
-
 OUTSIDE = ("http://", "https://", "mailto:", "#")
 
 
@@ -51,7 +48,7 @@ def test_no_file_of_the_product_is_longer_than_it_may_be() -> None:
         if size > 300:
             print(f"{path}: {size} lines, is it one idea?")
 
-    assert {path: size for path, size in sizes.items() if size >= LONGER.get(str(path), LONGEST)} == {}
+    assert {path: size for path, size in sizes.items() if size >= LONGEST} == {}
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -16,7 +16,7 @@ from kafka import admin
 from panini.stack import kafka as stack_kafka
 from wire import names
 from wire import settings as wire_settings
-from workers import errors, parking, produce, source, tickets
+from workers import errors, member, parking, produce, source, tickets
 
 
 class Desk:
@@ -30,18 +30,17 @@ class Desk:
         self.at_once = True
         """Whether a record counts as finished when it arrives."""
         self.source = source.Source(
-            connections=connections,
-            group=names.group("acme", model),
-            topics=[],
-            handlers=source.Handlers(
+            source.Handlers(
                 records=self._take,
                 free=lambda: 500,
                 open=lambda topic: topic not in self.closed,
                 opened=self._opened,
                 ready=self._ready,
                 revoked=self._revoked,
-            ),
-            datadir=str(folder),
+            )
+        )
+        self.member = member.Member(
+            self.source, connections=connections, group=names.group("acme", model), topics=[], datadir=str(folder)
         )
 
     def _take(self, fetched: list[source.Record]) -> None:
@@ -117,7 +116,7 @@ async def desk(connections: wire_settings.Connections, model: str, tmp_path: pat
     """Not started yet; stopped with the test."""
     made = Desk(connections, model, tmp_path)
     yield made
-    await made.source.stop()
+    await made.member.stop()
 
 
 def ticket(seconds: float, place: int = 0) -> tickets.Ticket:
@@ -183,8 +182,8 @@ async def test_the_head_of_a_tier_is_awaited_and_holds_up_nobody(
     later = names.later_topic("acme", desk.model, "10s")
     began = time.time()
     await park.park([parking.Parked(content=b"%d" % n, ticket=ticket(10, n)) for n in range(20)])
-    desk.source.topics = await park.topics()
-    await desk.source.start()
+    desk.member.topics = await park.topics()
+    await desk.member.start()
     # When jobs come in the meantime
     await desk.until(lambda: desk.source.sleeping)
     assert desk.values(later) == []
@@ -196,7 +195,7 @@ async def test_the_head_of_a_tier_is_awaited_and_holds_up_nobody(
     await desk.until(lambda: len(desk.values(later)) == 20)
     assert time.time() >= began + tickets.TIERS["10s"]
     assert sorted(desk.values(later), key=str) == sorted((b"%d" % n for n in range(20)), key=str)
-    await desk.source.commit()
+    await desk.member.commit()
     assert committed(kafka, desk.model)[later] == 20
 
 
@@ -206,9 +205,9 @@ async def test_a_topic_made_while_it_runs_is_consumed_and_nothing_comes_twice(
     # Given a worker that consumes, and has finished records that are not committed yet
     monkeypatch.setitem(tickets.TIERS, "10s", 1.0)
     park = parking.Parking("acme", desk.model, producer)
-    desk.source.topics = await park.topics()
-    await desk.source.start()
-    following = asyncio.create_task(park.follow(desk.source))
+    desk.member.topics = await park.topics()
+    await desk.member.start()
+    following = asyncio.create_task(park.follow(desk.member))
     jobs = names.jobs_topic("acme", desk.model)
     with contextlib.closing(kafka_python.KafkaProducer(**kafka.client)) as pipeline:
         for n in range(50):
@@ -230,21 +229,21 @@ async def test_a_lane_that_is_full_waits_and_the_other_goes_on(
 ) -> None:
     # Given a bulk lane that has no room, with records waiting
     park = parking.Parking("acme", desk.model, producer)
-    desk.source.topics = await park.topics()
+    desk.member.topics = await park.topics()
     jobs, bulk = names.jobs_topic("acme", desk.model), names.bulk_topic("acme", desk.model)
     desk.closed.add(bulk)
     with contextlib.closing(kafka_python.KafkaProducer(**kafka.client)) as pipeline:
         for n in range(100):
             pipeline.send(bulk, json.dumps(n).encode())
         pipeline.flush()
-        await desk.source.start()
+        await desk.member.start()
         # When an interactive job comes
         pipeline.send(jobs, b"now").get(30)
         # Then it is there, and bulk is when it has room
         await desk.until(lambda: desk.values() == [b"now"])
         desk.open()
         await desk.until(lambda: len(desk.values(bulk)) == 100)
-    await desk.source.commit()
+    await desk.member.commit()
     assert committed(kafka, desk.model)[bulk] == 100
 
 

@@ -13,7 +13,7 @@ from kafka import admin
 
 from panini.stack import kafka as stack_kafka
 from wire import settings as wire_settings
-from workers import source
+from workers import member, source
 
 
 class Member:
@@ -23,20 +23,21 @@ class Member:
         self.records: list[source.Record] = []
         self.at_once = at_once
         self.before_revoked: Callable[[], None] = lambda: None
-        self.source = source.Source(
+        handlers = source.Handlers(
+            records=self._take,
+            free=lambda: 500,
+            open=lambda _: True,
+            opened=self._never,
+            ready=lambda _: 0,
+            revoked=self._revoked,
+        )
+        self.source = source.Source(handlers, max_records=50)
+        self.member = member.Member(
+            self.source,
             connections=bench.connections,
             group=bench.topic,
             topics=[bench.topic],
-            handlers=source.Handlers(
-                records=self._take,
-                free=lambda: 500,
-                open=lambda _: True,
-                opened=self._never,
-                ready=lambda _: 0,
-                revoked=self._revoked,
-            ),
             datadir=str(bench.folder),
-            max_records=50,
             session_timeout=6.0,
         )
 
@@ -85,14 +86,14 @@ class Bench:
         """One more member, which holds partitions when this returns."""
         made = Member(self, at_once=at_once)
         self.members.append(made)
-        await made.source.start()
+        await made.member.start()
         await until(lambda: made.source.assigned)
         return made
 
     async def leave(self, member: Member) -> None:
         """It commits and goes."""
         self.members.remove(member)
-        await member.source.stop()
+        await member.member.stop()
 
     async def produce(self, *values: bytes | None, partition: int | None = None) -> None:
         """Write records."""
@@ -121,8 +122,8 @@ async def bench(kafka: stack_kafka.Kafka, tmp_path: pathlib.Path) -> AsyncIterat
     """A bench whose members are gone afterwards."""
     made = Bench(kafka, tmp_path)
     yield made
-    for member in made.members:
-        await member.source.stop()
+    for one in made.members:
+        await one.member.stop()
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -144,7 +145,7 @@ async def test_a_backlog_arrives_in_order_and_is_committed_when_finished(bench: 
     for partition in (0, 1):
         found = [record.value for record in member.records if record.partition == partition]
         assert found == [b"%d-%d" % (partition, i) for i in range(120)]
-    await member.source.commit()
+    await member.member.commit()
     assert bench.committed() == {0: 120, 1: 120}
 
 
@@ -159,17 +160,17 @@ async def test_nothing_is_committed_past_an_unfinished_record(bench: Bench) -> N
     await bench.produce(*[b"%d" % i for i in range(7)])
     await until(lambda: len(member.records) == 7)
     member.finish(b"0", b"1", b"2", b"3", b"4")
-    await member.source.commit()
+    await member.member.commit()
     assert bench.committed().get(0, 0) == 0
     # ... then the others
     member.finish()
-    await member.source.commit()
+    await member.member.commit()
     assert bench.committed() == {0: 7}
     # When later ones finish before an earlier one
     await bench.produce(b"7", b"8", b"9")
     await until(lambda: len(member.records) == 10)
     member.finish(b"7")
-    await member.source.commit()
+    await member.member.commit()
     assert bench.committed() == {0: 7}
     # Then a restart brings it, and those behind it, again
     await bench.leave(member)
@@ -202,7 +203,7 @@ async def test_members_that_come_and_go_under_load_lose_nothing(bench: Bench) ->
     await pouring
     # Then every record arrived somewhere, and all is committed
     await until(lambda: {value for member in seen for value in member.values} == set(everything))
-    await first.source.commit()
+    await first.member.commit()
     await until(lambda: bench.committed() == bench.ends(partitions))
     assert len(seen) > 1
 
@@ -219,7 +220,7 @@ async def test_what_ends_while_partitions_are_taken_away_is_not_run_again(bench:
     other = Member(bench, at_once=True)
     bench.members.append(other)
     generation = first.source.generation
-    await other.source.start()
+    await other.member.start()
     await until(lambda: first.source.generation > generation + 1)
     await bench.leave(first)
     await bench.produce(b"2")
@@ -238,14 +239,14 @@ async def test_a_record_of_an_earlier_assignment_changes_nothing(bench: Bench) -
     other = Member(bench, at_once=False)
     bench.members.append(other)
     generation = first.source.generation
-    await other.source.start()
+    await other.member.start()
     await until(lambda: first.source.generation > generation + 1)
     # Then an end of then is void: nothing is committed for it
     for record in old:
         first.source.finished(record)
-    await first.source.commit()
+    await first.member.commit()
     assert bench.committed().get(0, 0) == 0
-    assert other.source.failed is None
+    assert other.member.failed is None
 
 
 async def test_transactions_and_null_values(bench: Bench) -> None:
@@ -280,6 +281,6 @@ async def test_a_removed_topic_does_not_hold_up_the_end(bench: Bench) -> None:
     member.finish()
     with contextlib.closing(kafka_python.KafkaAdminClient(**bench.kafka.client)) as client:
         client.delete_topics([bench.topic])
-    member.source.removed()
+    member.source.revoke()
     async with asyncio.timeout(10):
         await bench.leave(member)

@@ -1,5 +1,6 @@
-"""What the source does with a fetch, without a broker: the library's consumer and faust's are doubles."""
+"""The books of a source, and what becomes of a fetch; the library's consumer and faust's are doubles."""
 
+import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from aiokafka.consumer import fetcher
 from faust.transport.consumer import Consumer
 from faust.types import TP
 
-from workers import errors, offsets, source
+from workers import errors, faust_app, offsets, source
 
 LIBRARY = aiokafka.structs.TopicPartition("t", 0)
 
@@ -29,12 +30,9 @@ class Bench:
         self.taken: list[source.Record] = []
         self.sought: list[tuple[Any, int]] = []
         self.lost = False
-        self.source: Any = SimpleNamespace(
-            generation=3,
-            partitions={TP("t", 0): offsets.Partition()},
-            handlers=SimpleNamespace(records=self.taken.extend, ready=lambda _: 0),
-            sleeping={},
-        )
+        handlers: Any = SimpleNamespace(records=self.taken.extend, ready=lambda _: 0)
+        self.source = source.Source(handlers)
+        self.source.assign([("t", 0)])
 
         async def fetch(*_: object, **__: object) -> dict[Any, list[Any]]:
             meanwhile(self)
@@ -51,26 +49,62 @@ class Bench:
     async def run(self) -> None:
         """One fetch."""
         aio: Any = SimpleNamespace(seek=self.seek)
-        await source._Consumer._fetch_from(self.consumer, self.source, aio, {TP("t", 0)}, 10)
+        await faust_app._Consumer._fetch_from(self.consumer, self.source, aio, {TP("t", 0)}, 10)
 
     @property
     def kept(self) -> offsets.Partition:
         """The bookkeeping of the one partition."""
-        found: offsets.Partition = self.source.partitions[TP("t", 0)]
-        return found
+        return self.source.partitions["t", 0]
+
+
+def record(offset: int, *, generation: int, partition: int = 0) -> source.Record:
+    """One that was fetched."""
+    return source.Record(
+        topic="t", partition=partition, offset=offset, timestamp=1, value=b"x", headers=(), generation=generation
+    )
+
+
+def test_what_is_due_is_committed_once_and_what_was_revoked_never() -> None:
+    # Given a partition with two records, the first finished
+    taken: list[source.Record] = []
+    handlers: Any = SimpleNamespace(records=taken.extend)
+    kept = source.Source(handlers)
+    kept.assign([("t", 0), ("t", 1)])
+    first, second = record(5, generation=1), record(6, generation=1)
+    kept.deliver({("t", 0): [first, second], ("t", 7): [record(1, generation=1, partition=7)]})
+    assert taken == [first, second], "nobody holds partition 7 here"
+    kept.finished(first)
+    # Then its offset is due until Kafka has it
+    assert kept.due() == {("t", 0): 6}
+    kept.committed({("t", 0): 6})
+    assert kept.due() == {}
+    # And after the assignment's end nothing is, whoever finishes
+    kept.revoke()
+    kept.finished(second)
+    assert (kept.due(), kept.assigned) == ({}, [])
+
+
+async def test_a_partition_that_sleeps_is_not_woken_after_it_was_revoked() -> None:
+    woken: list[int] = []
+    kept = source.Source(SimpleNamespace())  # type: ignore[arg-type]  # it tells nobody here
+    kept.assign([("t", 0)])
+    kept.sleeping["t", 0] = asyncio.get_running_loop().call_later(0.0, woken.append, 1)
+    kept.revoke()
+    await asyncio.sleep(0.01)
+    assert (woken, kept.sleeping) == ([], {})
 
 
 async def test_records_are_noted_before_they_are_handed_on() -> None:
     bench = Bench(fetched(5, 6, 9))
     await bench.run()
     assert [record.offset for record in bench.taken] == [5, 6, 9]
-    assert {record.generation for record in bench.taken} == {3}
+    assert {record.generation for record in bench.taken} == {1}
     assert (bench.kept.unfinished, bench.kept.position) == (3, 10)
 
 
 def _rebalanced(bench: Bench) -> None:
-    bench.source.generation += 2
-    bench.source.partitions = {TP("t", 0): offsets.Partition()}
+    bench.source.revoke()
+    bench.source.assign([("t", 0)])
 
 
 def _revoked(bench: Bench) -> None:
@@ -105,8 +139,8 @@ def test_another_faust_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The private names this module overrides are those of one version. Catches `check_library` taken out."""
     monkeypatch.setattr(faust, "__version__", "0.99")
     with pytest.raises(errors.LibraryChanged, match=r"0\.99"):
-        source.check_library()
+        faust_app.check_library()
     monkeypatch.undo()
     monkeypatch.delattr(Consumer, "force_commit")
     with pytest.raises(errors.LibraryChanged, match="force_commit"):
-        source.check_library()
+        faust_app.check_library()
