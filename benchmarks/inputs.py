@@ -19,6 +19,10 @@ NEAR: Final = 1.5e-4
 """How far a probability, rounded to four places, may be off: float32 against float64, one input against a batch."""
 
 
+TIE: Final = 1e-4
+"""Scores of the two likeliest species this near are no answer: a float32 may say the other one, once in a million."""
+
+
 class Item(NamedTuple):
     """One job."""
 
@@ -64,10 +68,12 @@ class Iris:
             for weights, bias in rows
         ]
 
-    def answer(self, x: Sequence[float]) -> tuple[str, float]:
-        """The species and its probability, rounded as the model rounds it."""
+    def answer(self, x: Sequence[float]) -> tuple[str, float] | None:
+        """The species and its probability, rounded as the model rounds it; None: two are as likely."""
         scores = [a * x[0] + b * x[1] + c * x[2] + d * x[3] + bias for a, b, c, d, bias in self._rows]
         most = max(scores)
+        if sum([most - score < TIE for score in scores]) > 1:
+            return None
         total = sum(math.exp(score - most) for score in scores)
         return self.species[scores.index(most)], round(1.0 / total, 4)
 
@@ -84,7 +90,10 @@ def endless(seed: str) -> Iterator[Item]:
     ranges = ((4.3, 7.9), (2.0, 4.4), (1.0, 6.9), (0.1, 2.5))
     while True:
         x = [round(chance.uniform(low, high), 4) for low, high in ranges]
-        species, probability = model.answer(x)
+        found = model.answer(x)
+        if found is None:
+            continue
+        species, probability = found
         answer = f'{{"species":"{species}","probability":{probability}}}'.encode()
         yield Item(f"[{x[0]},{x[1]},{x[2]},{x[3]}]", answer, species, probability)
 
