@@ -84,6 +84,7 @@ _raws_json = msgspec.json.Decoder(list[msgspec.Raw])
 _encoder = msgspec.msgpack.Encoder()
 
 _OBJECT: Final = ord("{")
+_ARRAY: Final = ord("[")
 
 _STRING: Final = re.compile(rb'"(?:[^"\\\\]|\\\\.)*+"')
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
@@ -127,6 +128,20 @@ def decode_record(value: bytes | None) -> list[Envelope | Invalid]:
     if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
         return _decode_msgpack_list(value)
     return [_one_msgpack(value)]
+
+
+def jobs_in(value: bytes | None) -> int:
+    """How many jobs a record's value holds, at a glance: exact where it is msgpack, about so many where it is JSON."""
+    if not value:
+        return 1
+    first = value[0]
+    if first < 0x90:  # nearly always a map in msgpack
+        count = value.count(b'"input"') if first == _ARRAY else 1
+    elif first <= 0x9F:
+        count = first & 0x0F
+    else:
+        count = int.from_bytes(value[1 : {0xDC: 3, 0xDD: 5}.get(first, 1)], "big")
+    return min(max(count, 1), MAX_JOBS_A_RECORD)
 
 
 def depth_exceeds(text: bytes, limit: int = MAX_DEPTH) -> bool:

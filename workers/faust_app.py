@@ -248,12 +248,13 @@ class _Consumer(driver.Consumer):
         """Hands records over as they come; what there is no room for then lies unread until it is drained."""
         kept = self._source
 
-        def take() -> None:
+        def take() -> bool:
             """Nothing may run between the library's moving its position and our noting the records."""
-            most = kept.room()
-            if most > 0 and self.flow_active and not aio._subscription.reassignment_in_progress:  # noqa: SLF001
-                found = made.read(lambda tp: tp in kept.partitions and kept.handlers.open(tp.topic), most)
-                kept.deliver(fetching.with_turn(kept, aio, found))
+            if not self.flow_active or aio._subscription.reassignment_in_progress:  # noqa: SLF001
+                return False
+            found = made.read(kept.room, kept.max_records)
+            kept.deliver(fetching.with_turn(kept, aio, found))
+            return bool(found)
 
         made = fetching.Fetcher(
             aio._client,  # noqa: SLF001  as the library's own
@@ -263,36 +264,38 @@ class _Consumer(driver.Consumer):
             prefetch_backoff=UNREAD,
             **settings,
         )
+        self._take = take
         return made
 
     async def _drain_messages(self, fetcher: mode.ServiceT) -> None:
         kept = self._source
         aio = self._thread._ensure_consumer()  # noqa: SLF001  faust's own name for the library's consumer
         while not (self.should_stop or fetcher.should_stop):
-            while not (room := kept.room()):
-                await kept.handlers.opened()
             if not (self.flow_active and kept.partitions):
                 self.can_resume_flow.clear()
                 await self.can_resume_flow.wait()
                 continue
             try:
-                await self._fetch(kept, aio, room)
+                await self._fetch(kept, aio)
             except aiokafka.errors.ConsumerStoppedError:
                 return
             except asyncio.CancelledError:
                 self.app.rebalancing = False  # else faust crashes a fetcher that is stopped in a rebalance
                 raise
 
-    async def _fetch(self, kept: source.Source, aio: aiokafka.AIOKafkaConsumer, most: int) -> None:
+    async def _fetch(self, kept: source.Source, aio: aiokafka.AIOKafkaConsumer) -> None:
         """Deliver records of the partitions that have room; not for long where another could get some meanwhile."""
+        if self._take():
+            await asyncio.sleep(0)  # batches have the loop between two helpings
+            return
         active = self._get_active_partitions() or set()
-        wanted = {tp for tp in active if kept.handlers.open(tp.topic)}
+        wanted = {tp for tp in active if kept.handlers.room(tp.topic)}
         if len(wanted) == len(active):
-            await self._fetch_from(kept, aio, active, most)
+            await self._fetch_from(kept, aio, active)
             return
         racing: set[asyncio.Future[None]] = {kept.handlers.opened()}
         if wanted:
-            racing.add(asyncio.ensure_future(self._fetch_from(kept, aio, wanted, most)))
+            racing.add(asyncio.ensure_future(self._fetch_from(kept, aio, wanted)))
         try:
             done, _ = await asyncio.wait(racing, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -301,12 +304,11 @@ class _Consumer(driver.Consumer):
         for one in done:
             one.result()
 
-    async def _fetch_from(
-        self, kept: source.Source, aio: aiokafka.AIOKafkaConsumer, partitions: set[TP], most: int
-    ) -> None:
-        """Nothing may run between the library's moving its position and our noting the records: no await there."""
+    async def _fetch_from(self, kept: source.Source, aio: aiokafka.AIOKafkaConsumer, partitions: set[TP]) -> None:
+        """Wait for a record that the library has for us. Nothing may run between its moving its position and our noting
+        the record: no await there."""
         generation = kept.generation
-        fetched = await self._thread._fetch_records(aio, partitions, timeout=1.0, max_records=most)  # noqa: SLF001
+        fetched = await self._thread._fetch_records(aio, partitions, timeout=1.0, max_records=1)  # noqa: SLF001
         if generation == kept.generation and self.flow_active:
             kept.deliver(
                 {

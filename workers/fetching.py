@@ -24,13 +24,19 @@ from aiokafka.protocol import fetch
 from aiokafka.record import memory_records
 from aiokafka.structs import TopicPartition
 
-from wire import names
+from wire import envelope, names
 from workers import errors, fetch_frames, source
 
 WRITTEN_FOR: Final = "0.14.0"
 
 Make = Callable[[TopicPartition, Any], Any]
 """Of a partition and a record in the library's form a record of ours."""
+
+EACH: Final = 500
+"""Jobs that a record is thought to hold before one of its topic was read."""
+
+SLICE: Final = 32
+"""Records that are read before their jobs are counted: what comes may be other than what came."""
 
 _NAP: Final = 60.0
 """Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
@@ -41,31 +47,44 @@ _NO_LEADER: Final = (None, -1)
 class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no types
     """Takes the place of a consumer's own; it makes records of ours, and says when to take them."""
 
-    def __init__(self, *of_consumer: Any, make: Make, take: Callable[[], None], **settings: Any) -> None:
+    def __init__(self, *of_consumer: Any, make: Make, take: Callable[[], object], **settings: Any) -> None:
         super().__init__(*of_consumer, **settings)
         self._make = make
         self._take = take
         self._tps: frozenset[TopicPartition] = frozenset()
         self._order: collections.deque[TopicPartition] = collections.deque()
+        self._each: dict[str, int] = {}
+        """Jobs in a record of a topic, as in those that were read last."""
 
-    def read(self, wanted: Callable[[TopicPartition], bool], most: int) -> dict[TopicPartition, list[Any]]:
-        """Records that lie unread: their partitions' positions are behind them from now on."""
-        unread, found = self._records, dict[TopicPartition, list[Any]]()
-        for tp in [tp for tp, kept in unread.items() if type(kept) is fetcher.FetchResult and wanted(tp)]:
-            try:
-                some = unread[tp].getall(most)
-            except aiokafka.errors.KafkaError as error:  # damaged: whoever reads next is told
-                del unread[tp]
-                self._set_error(tp, error)
-                continue
-            if not unread[tp].has_more():
-                del unread[tp]
-            if some:
-                found[tp] = some
+    def read(self, room: Callable[[TopicPartition], int], most: int) -> dict[TopicPartition, list[Any]]:
+        """Records that lie unread, `most` of them, of about so many jobs as there is room for in their topics: their
+        partitions' positions are behind them from now on."""
+        found, left = dict[TopicPartition, list[Any]](), dict[str, int]()
+        for tp in [tp for tp, kept in self._records.items() if type(kept) is fetcher.FetchResult]:
+            free = room(tp)
+            free = left.setdefault(tp.topic, free) if free else 0
+            while free > 0 and most > 0 and (some := self._some(tp, min(most, free // self._each.get(tp.topic, EACH)))):
+                jobs = sum([envelope.jobs_in(record.value) for record in some])
+                self._each[tp.topic] = -(-jobs // len(some))
+                found.setdefault(tp, []).extend(some)
                 most -= len(some)
-                if most <= 0:
-                    break
+                free -= jobs
+                left[tp.topic] = free
         return found
+
+    def _some(self, tp: TopicPartition, most: int) -> list[Any]:
+        unread = self._records.get(tp)
+        if unread is None:
+            return []
+        try:
+            some: list[Any] = unread.getall(max(1, min(most, SLICE)))
+        except aiokafka.errors.KafkaError as error:  # damaged: whoever reads next is told
+            del self._records[tp]
+            self._set_error(tp, error)
+            return []
+        if not unread.has_more():
+            del self._records[tp]
+        return some
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         """Ask one broker until something is for the library; whether records lie unread then."""

@@ -102,18 +102,14 @@ class Pipeline:
                 self._start(self._once_more(found, ticket.due))
             else:
                 arrived += found
-        self._waiting.arrived(arrived, len(fetched))
+        self._waiting.arrived(arrived)
         metrics.RECORDS_FETCHED.inc(len(fetched))
         metrics.JOBS_WAITING.set(len(self._waiting))
 
-    def free(self) -> int:
-        """How many records may be fetched now; 0: none."""
-        return self._waiting.free()
-
-    def open(self, topic: str) -> bool:
-        """Whether there is room for records of that topic."""
+    def room(self, topic: str) -> int:
+        """How many jobs of that topic there is room for; 0: none."""
         model = self._model()
-        return self._waiting.open(topic, model.account, model.model)
+        return self._waiting.room(topic, model.account, model.model)
 
     def opened(self) -> "asyncio.Future[None]":
         """Done when a topic that has no room now has some."""

@@ -117,8 +117,7 @@ class Worker:
         self._source = source.Source(
             source.Handlers(
                 records=self._pipeline.receive,
-                free=self._pipeline.free,
-                open=self._pipeline.open,
+                room=self._pipeline.room,
                 opened=self._pipeline.opened,
                 ready=self._pipeline.ready,
                 revoked=self._pipeline.revoked,

@@ -36,12 +36,10 @@ class Handlers:
 
     records: Callable[[list[Record]], None]
     """Records arrived."""
-    free: Callable[[], int]
-    """How many records there is room for now, at most; 0: none. Backpressure."""
-    open: Callable[[str], bool]
-    """Whether there is room for records of that topic."""
+    room: Callable[[str], int]
+    """How many jobs of that topic there is room for now; 0: none. Backpressure."""
     opened: Callable[[], "asyncio.Future[None]"]
-    """Done when there is room for records of a topic that has none now."""
+    """Done when there is room for jobs of a topic that has none now."""
     ready: Callable[[Any], int]
     """Unix milliseconds before which the library's record of a `.later` topic has not its turn; those behind it in its
     partition wait too."""
@@ -67,9 +65,9 @@ class Source:
         """The partitions this worker holds now."""
         return list(self.partitions)
 
-    def room(self) -> int:
-        """How many records may be handed over now, at most."""
-        return min(self.handlers.free(), self.max_records)
+    def room(self, partition: Partition) -> int:
+        """How many jobs of a partition may be handed over now; none of one that is not held."""
+        return self.handlers.room(partition[0]) if partition in self.partitions else 0
 
     def assign(self, partitions: Iterable[Partition]) -> None:
         """These are held from now on, and no others."""

@@ -97,8 +97,6 @@ class Waiting:
         self._turns = lanes.Turns()
         self._turn = asyncio.Event()
         self._openings: set[asyncio.Future[None]] = set()
-        self._each = 1.0
-        """Jobs in a record, smoothed."""
         self._interactive_at = -math.inf
         """When the last interactive jobs came, monotonic seconds."""
 
@@ -107,10 +105,8 @@ class Waiting:
 
     # -- in and out --------------------------------------------------------------------------------------------
 
-    def arrived(self, fetched: Sequence[jobs.Job], records: int) -> None:
-        """Queue the jobs of so many fetched records."""
-        if records:
-            self._each += 0.2 * (len(fetched) / records - self._each)
+    def arrived(self, fetched: Sequence[jobs.Job]) -> None:
+        """Queue the jobs of fetched records."""
         found: dict[tuple[lanes.Lane, bool], list[jobs.Job]] = {}
         for job in fetched:
             found.setdefault((job.lane, job.parked), []).append(job)
@@ -168,17 +164,13 @@ class Waiting:
 
     # -- the source's side -------------------------------------------------------------------------------------
 
-    def open(self, topic: str, account: str, model: str) -> bool:
-        """Whether records of that topic have room."""
+    def room(self, topic: str, account: str, model: str) -> int:
+        """How many jobs of that topic there is room for; 0: none."""
         way: str = lanes.of_topic(topic, account, model)
         if tickets.tier_of(topic, account, model) is not None:
             way = _PARKED
-        return self._bounds[way].open
-
-    def free(self) -> int:
-        """How many records to fetch now at most; 0: nothing has room."""
-        room = [bound.most - bound.count for bound in self._bounds.values() if bound.open]
-        return max(1, int(min(room) / max(self._each, 1.0))) if room else 0
+        bound = self._bounds[way]
+        return bound.most - bound.count if bound.open else 0
 
     def opened(self) -> "asyncio.Future[None]":
         """Done when something that has no room now has some: nothing that happens after the call is missed."""

@@ -22,8 +22,7 @@ class _Member:
         self.source = source.Source(
             source.Handlers(
                 records=self._take,
-                free=lambda: 500,
-                open=lambda _: True,
+                room=lambda _: 500,
                 opened=lambda: asyncio.get_running_loop().create_future(),
                 ready=lambda _: 0,
                 revoked=self._revoked,

@@ -32,8 +32,7 @@ class Desk:
         self.source = source.Source(
             source.Handlers(
                 records=self._take,
-                free=lambda: 500,
-                open=lambda topic: topic not in self.closed,
+                room=lambda topic: 0 if topic in self.closed else 500,
                 opened=self._opened,
                 ready=self._ready,
                 revoked=self._revoked,

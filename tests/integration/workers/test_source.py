@@ -12,8 +12,9 @@ import pytest_asyncio
 from kafka import admin
 
 from panini.stack import kafka as stack_kafka
+from wire import envelope
 from wire import settings as wire_settings
-from workers import member, source
+from workers import fetching, member, source
 
 
 class Member:
@@ -23,10 +24,12 @@ class Member:
         self.records: list[source.Record] = []
         self.at_once = at_once
         self.before_revoked: Callable[[], None] = lambda: None
+        self.room = 500
+        self.sizes: list[int] = []
+        """Jobs that were handed over together."""
         handlers = source.Handlers(
             records=self._take,
-            free=lambda: 500,
-            open=lambda _: True,
+            room=lambda _: self.room,
             opened=self._never,
             ready=lambda _: 0,
             revoked=self._revoked,
@@ -43,6 +46,7 @@ class Member:
 
     def _take(self, fetched: list[source.Record]) -> None:
         self.records += fetched
+        self.sizes.append(sum(envelope.jobs_in(record.value) for record in fetched))
         if self.at_once:
             for record in fetched:
                 self.source.finished(record)
@@ -147,6 +151,24 @@ async def test_a_backlog_arrives_in_order_and_is_committed_when_finished(bench: 
         assert found == [b"%d-%d" % (partition, i) for i in range(120)]
     await member.member.commit()
     assert bench.committed() == {0: 120, 1: 120}
+
+
+async def test_records_of_many_jobs_come_as_there_is_room_for_their_jobs(bench: Bench) -> None:
+    """A backlog of large records must not fill the memory, whatever the records before it were like.
+
+    Catches room being told in records again.
+    """
+    # Given first small records, then large ones, all fetched in one go
+    bench.create(1)
+    small, large = b"\x91\x80", b"\xdc" + (400).to_bytes(2, "big") + 400 * b"\x80"
+    await bench.produce(*[small] * 100, *[large] * 100)
+    # When a member has room for 500 jobs whenever it is asked
+    member = await bench.member()
+    await until(lambda: len(member.records) == 200)
+    # Then all come; it was handed what there is room for, and one slice too much where small ones were expected
+    assert member.values == [small] * 100 + [large] * 100
+    assert max(member.sizes) <= 500 + fetching.SLICE * 400
+    assert sorted(member.sizes)[-2] <= 800, "once their size is known, one more record than fits at most"
 
 
 async def test_nothing_is_committed_past_an_unfinished_record(bench: Bench) -> None:

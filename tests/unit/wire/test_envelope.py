@@ -66,6 +66,26 @@ def test_a_list_keeps_its_jobs_in_order(many: list[dict[str, Any]]) -> None:
         assert [input_of(job(found, place)) for place in range(len(many))] == [one["input"] for one in many]
 
 
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 300, 10_000])
+def test_a_records_jobs_are_counted_without_reading_them(count: int) -> None:
+    jobs = [{"input": n} for n in range(count)]
+    assert envelope.jobs_in(msgspec.msgpack.encode(jobs)) == count
+    assert envelope.jobs_in(envelope.join_record([msgspec.msgpack.encode(job) for job in jobs])) == count
+    assert envelope.jobs_in(json.dumps(jobs).encode()) == count
+    assert envelope.jobs_in(b"\xdd%b" % count.to_bytes(4, "big")) == count
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"{}", b"\x90", b"[]", b"\xdd", msgspec.msgpack.encode({"input": 1}), b"?"]
+)
+def test_what_is_no_list_of_jobs_counts_as_one(value: bytes | None) -> None:
+    assert envelope.jobs_in(value) == 1
+
+
+def test_a_record_that_claims_too_many_counts_as_full() -> None:
+    assert envelope.jobs_in(b"\xdd\xff\xff\xff\xff") == envelope.MAX_JOBS_A_RECORD
+
+
 @given(st.lists(st.binary(max_size=70_000) | JSON_VALUES, min_size=1, max_size=3), IDS)
 def test_what_ingest_writes_is_what_a_worker_reads(inputs: list[Any], job_id: str) -> None:
     # Given envelopes with raw and with JSON inputs, joined to one record

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiokafka.errors
 import pytest
@@ -57,12 +57,20 @@ class Broker:
         self.answers.put_nowait(fetch_frames.Answer([fetch_frames.Found(tp.topic, tp.partition, error, [], data)]))
 
 
+class Read(NamedTuple):
+    """A record as this test makes them."""
+
+    topic: str
+    offset: int
+    value: bytes
+
+
 class Bench:
     """A fetcher with two partitions of one broker, at offset 5."""
 
     def __init__(self) -> None:
         self.broker = Broker()
-        self.taken: list[tuple[str, int, bytes]] = []
+        self.taken: list[Read] = []
         self.wanted = {FIRST, SECOND}
         self.usual: list[Any] = []
         client = SimpleNamespace(
@@ -77,7 +85,7 @@ class Bench:
         self.fetcher = fetching.Fetcher(
             client,
             self.state,
-            make=lambda tp, record: (tp.topic, record.offset, record.value),
+            make=lambda tp, record: Read(tp.topic, record.offset, record.value),
             take=self._take,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -91,7 +99,7 @@ class Bench:
             self.state.seek(tp, 5)
 
     def _take(self) -> None:
-        for some in self.fetcher.read(self.wanted.__contains__, 100).values():
+        for some in self.fetcher.read(lambda tp: 100 if tp in self.wanted else 0, 100).values():
             self.taken += some
 
     async def _send(self, _node: int, request: Any) -> Any:

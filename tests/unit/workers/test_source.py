@@ -49,7 +49,7 @@ class Bench:
     async def run(self) -> None:
         """One fetch."""
         aio: Any = SimpleNamespace(seek=self.seek)
-        await faust_app._Consumer._fetch_from(self.consumer, self.source, aio, {TP("t", 0)}, 10)
+        await faust_app._Consumer._fetch_from(self.consumer, self.source, aio, {TP("t", 0)})
 
     @property
     def kept(self) -> offsets.Partition:
