@@ -20,8 +20,9 @@ RECORD_JOBS: Final = 100
 """Jobs in each of a set's first records."""
 
 RECORDS: Final = 40
-"""A record has at most one of so many parts of what its set has so far, so that all workers of the model have their
-share. A record costs the broker and the worker's books the same whatever is in it, so long sets get large ones."""
+"""A record beyond RECORD_JOBS has at most one of so many parts of what its set has so far, so that all workers of the
+model have their share. A record costs the broker and the worker's books the same whatever is in it, so long sets get
+large ones."""
 
 MOST_RECORD_JOBS: Final = 500
 RECORD_BYTES: Final = 512 << 10

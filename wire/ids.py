@@ -59,7 +59,7 @@ class Signer:
         return PREFIX + _text(body + _mac(self._key, body, account_uid))
 
     def new_bulk(self, *, model_uid: int, account_uid: int, now_ms: int) -> str:
-        """The id of a bulk job set, from which the ids of its jobs follow (`member`): nothing need be remembered."""
+        """The id of a bulk job set, from which the ids of its jobs follow (`members`): nothing need be remembered."""
         body = self._head + model_uid.to_bytes(4, "big") + now_ms.to_bytes(6, "big") + self._random(3) + b"\0\0\0"
         return BULK_PREFIX + _text(body + _mac(self._key, body, account_uid))
 

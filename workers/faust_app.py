@@ -286,6 +286,7 @@ class _Consumer(driver.Consumer):
     async def _fetch(self, kept: source.Source, aio: aiokafka.AIOKafkaConsumer) -> None:
         """Deliver records of the partitions that have room; not for long where another could get some meanwhile."""
         if self._take():
+            aio._fetcher.ask()  # noqa: SLF001
             await asyncio.sleep(0)  # batches have the loop between two helpings
             return
         active = self._get_active_partitions() or set()

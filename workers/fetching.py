@@ -32,12 +32,6 @@ WRITTEN_FOR: Final = "0.14.0"
 Make = Callable[[TopicPartition, Any], Any]
 """Of a partition and a record in the library's form a record of ours."""
 
-EACH: Final = 500
-"""Jobs that a record is thought to hold before one of its topic was read."""
-
-SLICE: Final = 32
-"""Records that are read before their jobs are counted: what comes may be other than what came."""
-
 _NAP: Final = 60.0
 """Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
@@ -53,38 +47,49 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no type
         self._take = take
         self._tps: frozenset[TopicPartition] = frozenset()
         self._order: collections.deque[TopicPartition] = collections.deque()
-        self._each: dict[str, int] = {}
-        """Jobs in a record of a topic, as in those that were read last."""
 
     def read(self, room: Callable[[TopicPartition], int], most: int) -> dict[TopicPartition, list[Any]]:
-        """Records that lie unread, `most` of them, of about so many jobs as there is room for in their topics: their
-        partitions' positions are behind them from now on."""
+        """Records that lie unread, `most` of them, as long as their topics have room for a job more: their partitions'
+        positions are behind them from now on."""
         found, left = dict[TopicPartition, list[Any]](), dict[str, int]()
         for tp in [tp for tp, kept in self._records.items() if type(kept) is fetcher.FetchResult]:
             free = room(tp)
             free = left.setdefault(tp.topic, free) if free else 0
-            while free > 0 and most > 0 and (some := self._some(tp, min(most, free // self._each.get(tp.topic, EACH)))):
-                jobs = sum([envelope.jobs_in(record.value) for record in some])
-                self._each[tp.topic] = -(-jobs // len(some))
-                found.setdefault(tp, []).extend(some)
+            if free <= 0 or most <= 0:
+                continue
+            try:
+                some, left[tp.topic] = self._some(tp, free, most)
+            except aiokafka.errors.KafkaError as error:  # damaged: whoever reads next is told
+                del self._records[tp]
+                self._set_error(tp, error)
+                continue
+            if some:
+                found[tp] = some
                 most -= len(some)
-                free -= jobs
-                left[tp.topic] = free
         return found
 
-    def _some(self, tp: TopicPartition, most: int) -> list[Any]:
-        unread = self._records.get(tp)
-        if unread is None:
-            return []
-        try:
-            some: list[Any] = unread.getall(max(1, min(most, SLICE)))
-        except aiokafka.errors.KafkaError as error:  # damaged: whoever reads next is told
-            del self._records[tp]
-            self._set_error(tp, error)
-            return []
+    def _some(self, tp: TopicPartition, free: int, most: int) -> tuple[list[Any], int]:
+        """A partition's, until `most` are there or their jobs fill what is free; and what is free then. The library's
+        own `getall` counts records alone."""
+        unread, some = self._records[tp], list[Any]()
+        if unread.check_assignment(tp) and unread.has_more():
+            for record in unread._partition_records:  # noqa: SLF001
+                some.append(record if type(record) is source.Record else self._make(tp, record))
+                free -= envelope.jobs_in(record.value)
+                if free <= 0 or len(some) >= most:
+                    unread._update_position()  # noqa: SLF001
+                    break
+            else:
+                unread._update_position()  # noqa: SLF001
+                unread._partition_records = None  # noqa: SLF001
         if not unread.has_more():
             del self._records[tp]
-        return some
+        return some, free
+
+    def ask(self) -> None:
+        """Have the library see which partitions were emptied, so that their broker is asked for more: for who reads
+        outside a fetch."""
+        self._notify(self._wait_consume_future)
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         """Ask one broker until something is for the library; whether records lie unread then."""

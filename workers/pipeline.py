@@ -107,9 +107,9 @@ class Pipeline:
         metrics.JOBS_WAITING.set(len(self._waiting))
 
     def room(self, topic: str) -> int:
-        """How many jobs of that topic there is room for; 0: none."""
+        """How many jobs of that topic there is room for; 0: none, as while draining."""
         model = self._model()
-        return self._waiting.room(topic, model.account, model.model)
+        return 0 if self._draining else self._waiting.room(topic, model.account, model.model)
 
     def opened(self) -> "asyncio.Future[None]":
         """Done when a topic that has no room now has some."""

@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiokafka.errors
 import pytest
 import pytest_asyncio
 from aiokafka.client import ConnectionGroup
-from aiokafka.consumer import subscription_state
-from aiokafka.record import default_records
+from aiokafka.consumer import fetcher, subscription_state
+from aiokafka.record import default_records, memory_records
 from aiokafka.structs import TopicPartition
 
-from workers import errors, fetch_frames, fetching
+from workers import errors, fetch_frames, fetching, source
 
 FIRST, SECOND = TopicPartition("jobs", 0), TopicPartition("bulk", 0)
 NODE = 1
@@ -57,20 +57,12 @@ class Broker:
         self.answers.put_nowait(fetch_frames.Answer([fetch_frames.Found(tp.topic, tp.partition, error, [], data)]))
 
 
-class Read(NamedTuple):
-    """A record as this test makes them."""
-
-    topic: str
-    offset: int
-    value: bytes
-
-
 class Bench:
     """A fetcher with two partitions of one broker, at offset 5."""
 
     def __init__(self) -> None:
         self.broker = Broker()
-        self.taken: list[Read] = []
+        self.taken: list[source.Record] = []
         self.wanted = {FIRST, SECOND}
         self.usual: list[Any] = []
         client = SimpleNamespace(
@@ -85,7 +77,7 @@ class Bench:
         self.fetcher = fetching.Fetcher(
             client,
             self.state,
-            make=lambda tp, record: Read(tp.topic, record.offset, record.value),
+            make=lambda tp, record: fetching.ours(tp, record, 3),
             take=self._take,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -101,6 +93,20 @@ class Bench:
     def _take(self) -> None:
         for some in self.fetcher.read(lambda tp: 100 if tp in self.wanted else 0, 100).values():
             self.taken += some
+
+    @property
+    def took(self) -> list[tuple[str, int, bytes | None]]:
+        """Topic, offset and value of what was taken."""
+        return [(record.topic, record.offset, record.value) for record in self.taken]
+
+    def lies(self, tp: TopicPartition, *values: bytes) -> None:
+        """The library has fetched these itself, from offset 5, and nobody has read them."""
+        assignment = self.state.subscription.assignment
+        records = memory_records.MemoryRecords(batch(*values, offset=5))
+        unread = fetcher.PartitionRecords(tp, records, [], 5, None, None, True, 0)
+        self.fetcher._records[tp] = fetcher.FetchResult(
+            tp, partition_records=unread, assignment=assignment, backoff=0.02
+        )
 
     async def _send(self, _node: int, request: Any) -> Any:
         """The library's own way."""
@@ -123,8 +129,41 @@ async def test_records_are_taken_and_the_next_are_asked_for(bench: Bench) -> Non
     assert await bench.broker.asked.get() == {"jobs": {0: 5}, "bulk": {0: 5}}
     bench.broker.answer(FIRST, batch(b"a", b"b", offset=5))
     assert await bench.broker.asked.get() == {"jobs": {0: 7}, "bulk": {0: 5}}
-    assert bench.taken == [("jobs", 5, b"a"), ("jobs", 6, b"b")]
+    assert bench.took == [("jobs", 5, b"a"), ("jobs", 6, b"b")]
     assert bench.usual == []
+
+
+async def test_what_the_library_fetched_is_read_as_ours_and_as_its_jobs_fit(bench: Bench) -> None:
+    """The library fetches by itself where a connection is new, was lost, or a broker is old.
+
+    Catches its records handed on as they are, and room counted in records.
+    """
+    bench.begin()
+    await bench.broker.asked.get()
+    many = b"\x93\x80\x80\x80"
+    # Given two partitions of one topic with records of three jobs, and one of another
+    bench.lies(FIRST, many, many, many, b"\x80")
+    bench.lies(SECOND, b"\x80")
+    # When there is room for four jobs of the one, and none of the other
+    room = {FIRST: 4, SECOND: 0}
+    found = bench.fetcher.read(room.__getitem__, 100)
+    # Then so many records come that the last one fills it, and the rest lies where it was
+    assert [(record.offset, record.value) for record in found[FIRST]] == [(5, many), (6, many)]
+    assert {type(record) for record in found[FIRST]} == {source.Record}
+    assert list(found) == [FIRST]
+    again = bench.fetcher.read(lambda _: 100, 100)
+    assert [(record.offset, record.value) for record in again[FIRST]] == [(7, many), (8, b"\x80")]
+    assert [record.offset for record in again[SECOND]] == [5]
+    assert bench.fetcher.read(lambda _: 100, 100) == {}
+
+
+async def test_no_more_records_are_read_than_asked_for(bench: Bench) -> None:
+    bench.begin()
+    await bench.broker.asked.get()
+    bench.lies(FIRST, *[b"\x80"] * 5)
+    bench.lies(SECOND, *[b"\x80"] * 5)
+    found = bench.fetcher.read(lambda _: 100, 7)
+    assert [len(found[tp]) for tp in (FIRST, SECOND)] == [5, 2]
 
 
 async def test_an_empty_answer_is_followed_by_the_same_question(bench: Bench) -> None:
@@ -142,7 +181,7 @@ async def test_what_nobody_has_room_for_lies_unread_for_the_library(bench: Bench
     reading = asyncio.create_task(bench.fetcher.fetched_records({SECOND}, timeout=5, max_records=10))
     await asyncio.sleep(0)
     bench.broker.answer(SECOND, batch(b"a", offset=5))
-    assert await reading == {SECOND: [("bulk", 5, b"a")]}
+    assert [(record.topic, record.offset, record.value) for record in (await reading)[SECOND]] == [("bulk", 5, b"a")]
     assert bench.taken == []
 
 
