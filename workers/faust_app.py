@@ -43,6 +43,9 @@ FETCH_WAIT: Final = 0.25
 UNREAD: Final = 0.02
 """Seconds (the library's own: 0.1) without a fetch while some of a broker's lies unread, as bulk without room does."""
 
+HEARD_OF: Final = 5.0
+"""Seconds after which partitions are seen that nobody had heard of when the group was joined."""
+
 STOP: Final = 5.0
 """Seconds that leaving the group, or one commit, may take: the library itself tries for ever where a topic is gone."""
 
@@ -219,7 +222,7 @@ class _InLoop(driver.AIOKafkaConsumerThread):
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=int(HEARD_OF * 1000),
             **self._fetching(),
             **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )

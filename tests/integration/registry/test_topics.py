@@ -71,7 +71,12 @@ async def test_a_group_goes_with_its_model_once_nobody_is_in_it(kafka: stack_kaf
 
     def joined() -> kafka_python.KafkaConsumer:
         member = kafka_python.KafkaConsumer(
-            topic, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, **kafka.client
+            topic,
+            group_id=group,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            metadata_max_age_ms=500,  # the library may join before it has heard of the topic; its own is 5 minutes
+            **kafka.client,
         )
         while not member.poll(timeout_ms=200):
             pass
