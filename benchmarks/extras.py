@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Sequence
 
 from benchmarks import backlog, bulk, disturb, floors, load, local, servers, tables, targets
 
+SETS = 2
+"""Bulk sets a round: one is over in two seconds, and in some of them Valkey rewrites its log or doubles its table."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
@@ -46,7 +49,7 @@ async def measure(given: argparse.Namespace, system: local.Panini) -> Found:
         await step("floors", _floors(found, folder, spell, system, given.seed))
         for number in range(given.rounds):
             await step("backlog", _backlogs(found, folder, system, given.backlog, f"{given.seed}/{number}"))
-        for number in range(given.rounds):
+        for number in range(SETS * given.rounds):
             await step("a bulk job set", _bulk(found, system, given.backlog, f"{given.seed}/bulk{number}"))
         for number in range(min(2, given.rounds)):
             await step("a worker joins and leaves", _joined(found, folder, system, f"{given.seed}/join{number}"))
@@ -102,8 +105,10 @@ def markdown(found: Found) -> str:
         )
     if found.bulk:
         one = tables.median(found.bulk)
-        row = (tables.number(one["accepted"]), tables.number(one["rate"]), tables.breakdown(one))
-        parts.append(tables.table(("a bulk job set (NDJSON): accepted/s", "done/s", "CPU µs a job"), [row]))
+        slowest = min(each["rate"] for each in found.bulk)
+        row = (*(tables.number(rate) for rate in (one["accepted"], one["rate"], slowest)), tables.breakdown(one))
+        named = ("a bulk job set (NDJSON): accepted/s", "done/s", "done/s of the slowest set", "CPU µs a job")
+        parts.append(tables.table(named, [row]))
     if found.disturbed:
         parts.append(tables.table(("disturbance", "seconds"), _disturbed_rows(found)))
     parts += [f"Not measured: {text.splitlines()[0]}" for text in found.failures]
