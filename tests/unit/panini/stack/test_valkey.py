@@ -17,6 +17,21 @@ def test_its_configuration() -> None:
     assert "maxmemory-policy noeviction" in lines
     assert "appendonly yes" in lines
     assert "dir ." in lines
+    assert "disable-thp yes" in lines
+
+
+@pytest.mark.parametrize(
+    ("enabled", "has"), [("always [madvise] never\n", True), ("[always] madvise never\n", False), (None, False)]
+)
+def test_it_has_huge_pages_where_only_those_who_ask_do(
+    enabled: str | None, has: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valkey, "HUGE_PAGES", tmp_path / "enabled")
+    if enabled is not None:
+        (tmp_path / "enabled").write_text(enabled)
+    assert valkey.huge_pages_if_asked() is has
+    lines = valkey.configuration(1111, "0123abcd", 64, huge=has).splitlines()
+    assert f"disable-thp {'no' if has else 'yes'}" in lines
 
 
 def test_one_on_path_is_taken_where_valkeylites_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
