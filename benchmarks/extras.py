@@ -84,6 +84,8 @@ async def _joined(found: Found, folder: pathlib.Path, system: local.Panini, seed
 
 async def _killed(found: Found, system: local.Panini, seed: str) -> None:
     figures = await disturb.killed(system, seed)
+    if not figures["jobs"]:  # it died in the moment between two batches
+        figures = await disturb.killed(system, f"{seed}/again")
     found.disturbed.setdefault("kill", []).append(figures)
     print(f"  {figures}", flush=True)
 
