@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import redis.asyncio
 import redis.exceptions
 
-from panini.stack import errors, home, pidfile, ports, process, ready, settings
+from panini.stack import aof, errors, home, pidfile, ports, process, ready, settings
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ NAME = "valkey"
 POLL = 0.02  # seconds between questions whether it is ready
 NOISE = ("overcommit", "Memory overcommit must be enabled")  # a warning about the machine that explains no failure
 PROGRAMS = ("valkey-server", "redis-server")
-SYNC = 1.0  # seconds between looks that what was written is on the disk
+SYNC = 1.0  # seconds between looks that what was written is on the disk, and whether the log is to be rewritten
 MALLOC = (
     "glibc.malloc.tcache_count=2000:glibc.malloc.tcache_max=65536:glibc.malloc.trim_threshold=268435456"
     ":glibc.malloc.hugetlb=1"
@@ -95,12 +94,18 @@ class Valkey:
 
     async def _sync(self) -> None:
         """What the server's own `everysec` does, without its way of holding back writes meanwhile."""
+        rewrites = aof.Rewrites()
         while True:
             await asyncio.sleep(SYNC)
             try:
-                await asyncio.to_thread(sync, self.place.valkey / "appendonlydir")
+                sizes = await asyncio.to_thread(aof.sync, self.place.valkey / "appendonlydir")
             except OSError as error:
                 log.warning("Valkey's log is not known to be on the disk: %s", error)
+                continue
+            if rewrites.due(sizes):
+                with contextlib.suppress(redis.exceptions.RedisError):  # it rewrites, loads or is away: nothing is lost
+                    async with self._client() as client:
+                        await client.bgrewriteaof()
 
     async def stop(self) -> None:
         """Ends the server: SIGTERM, and SIGKILL when its time is over. No error where it does not run."""
@@ -110,9 +115,12 @@ class Valkey:
         if self._child is not None:
             await self._child.stop(self.options.stop_timeout)
 
-    async def _answers(self, pid: int) -> None:
+    def _client(self) -> redis.asyncio.Redis:
         # retry=None: redis-py else tries ten times by itself, and a wrong password shows after seconds
-        async with redis.asyncio.Redis.from_url(self.url_with_password, retry=None, socket_timeout=2) as client:
+        return redis.asyncio.Redis.from_url(self.url_with_password, retry=None, socket_timeout=2)
+
+    async def _answers(self, pid: int) -> None:
+        async with self._client() as client:
             while True:
                 with contextlib.suppress(redis.exceptions.RedisError):
                     information = await client.info("server")
@@ -143,8 +151,9 @@ def configuration(port: int, password: str, maxmemory_mb: int, *, huge: bool = F
             # what comes during its fsync before it is written: kill -9 then loses it. `always` waits twice a job.
             "appendonly yes",
             "appendfsync no",
-            # A rewrite of a small log costs a job more than all else that the server does for it.
-            "auto-aof-rewrite-min-size 256mb",
+            # A rewrite of a small log costs a job more than all else that the server does for it. This is for who is
+            # never quiet for a second: `aof.Rewrites` asks earlier.
+            "auto-aof-rewrite-min-size 512mb",
             "rdbcompression no",
             # Its tables of keys alone ask for them. A server all of whose memory has them is slow after each fork,
             # which is why it refuses them by itself.
@@ -156,17 +165,6 @@ def configuration(port: int, password: str, maxmemory_mb: int, *, huge: bool = F
             "",
         )
     )
-
-
-def sync(folder: Path) -> None:
-    """Force what was written to the logs in `folder` onto the disk; blocks. Raises OSError."""
-    for path in folder.glob("*.incr.aof"):
-        with contextlib.suppress(FileNotFoundError):  # rewritten meanwhile
-            log_file = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(log_file)
-            finally:
-                os.close(log_file)
 
 
 def find() -> str:

@@ -12,9 +12,10 @@ import pytest
 import redis.asyncio
 import redis.exceptions
 
-from panini.stack import errors, home, pidfile, ports, secrets, settings
+from panini.stack import aof, errors, home, pidfile, ports, secrets, settings
 from panini.stack import valkey as stack_valkey
 from tests import conftest
+from tests.integration import processes
 
 
 @pytest.fixture
@@ -92,6 +93,31 @@ async def test_its_log_is_forced_onto_the_disk_again_and_again(
     async with asyncio.timeout(30):
         while await forced.get() != (whole.st_ino, whole.st_size):
             continue
+
+
+async def test_its_log_is_rewritten_while_nobody_writes_and_keeps_what_it_had(
+    own: stack_valkey.Valkey, place: home.Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches the rewrite left to the server alone, whose rule is met in the middle of work."""
+    monkeypatch.setattr(stack_valkey, "SYNC", 0.01)
+    monkeypatch.setattr(aof, "WORTHWHILE", 10_000)
+    folder = place.valkey / "appendonlydir"
+    await own.start()
+    async with connect(own.url_with_password) as client:
+        pipeline = client.pipeline(transaction=False)
+        for number in range(400):
+            pipeline.set("key", f"{number}".zfill(100))
+        await pipeline.execute()
+
+    def rewritten() -> bool:
+        return aof.sync(folder).written < 10_000 and not (folder / "appendonly.aof.1.base.rdb").exists()
+
+    await asyncio.to_thread(processes.until, rewritten, "its log was not rewritten")
+    own.child.signal(signal.SIGKILL)
+    await own.child.wait()
+    await own.start()
+    async with connect(own.url_with_password) as client:
+        assert await client.get("key") == "399".zfill(100)
 
 
 async def test_a_full_server_refuses_and_drops_nothing(own: stack_valkey.Valkey) -> None:
