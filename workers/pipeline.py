@@ -2,7 +2,7 @@
 
     source → receive → waiting → take (batching) → claim → predict (bisect) → finish → source.finished
 
-Up to `in_flight` batches are on their way at once, so that claiming the next and storing the last overlap predicting.
+Some batches are on their way at once (`waiting.Places`): claiming the next and storing the last overlap predicting.
 Nothing is acknowledged before it is stored: while the store is away a batch waits, holds its place, and the source
 stops fetching when the queue is full.
 """
@@ -329,6 +329,7 @@ class Pipeline:
                 )
             finally:
                 self._predicting -= 1
+        self._waiting.queues[way.lane].places.predicted(predict_ms)
         again = {} if outcomes.answered(answers) else self._again(version, group, answers)
         model = self._model()
         now = claims.now_ms()

@@ -17,7 +17,8 @@ class Settings(settings.Base):
     worker_queue: int = pydantic.Field(default=2000, ge=1)
     """Jobs held in memory before fetching pauses. Bounds what a rebalance gives back."""
     worker_in_flight: int = pydantic.Field(default=3, ge=1, le=8)
-    """Batches between claim and finish at once, so that storing one overlaps predicting the next."""
+    """Batches of a lane between claim and finish at once, so that storing one overlaps predicting the next; one less
+    than that more while predict() takes 5 ms a batch at most."""
     worker_drain: float = pydantic.Field(default=30.0, ge=0)
     """Seconds that a stopping worker, or one whose partitions are taken, waits for running batches."""
     worker_session_timeout: float = pydantic.Field(default=10.0, ge=6)

@@ -17,7 +17,41 @@ from workers import jobs, lanes, tickets
 LOOK: Final = 1.0
 """Seconds between looks at the deadlines of jobs that wait."""
 
+SHORT: Final = 5.0
+"""Milliseconds of predict() a batch up to which more batches may be on their way: claiming and storing take as long."""
+
 _PARKED: Final = "parked"
+
+
+class Places:
+    """How many batches may be between claim and finish: `few`, and one less than that more while predict() is short.
+
+    What is claimed runs here. Of a slow model each batch more is one that no other worker can have, and that a
+    rebalance waits for; of a fast one it is what keeps the runner busy while others are claimed and stored.
+    """
+
+    def __init__(self, few: int) -> None:
+        self._few = few
+        self._most = few
+        self._taken = 0
+        self._free = asyncio.Event()
+
+    async def acquire(self) -> None:
+        """Take a place, as soon as there is one. For one task at a time."""
+        while self._taken >= self._most:
+            self._free.clear()
+            await self._free.wait()
+        self._taken += 1
+
+    def release(self) -> None:
+        """Give one back."""
+        self._taken -= 1
+        self._free.set()
+
+    def predicted(self, milliseconds: float) -> None:
+        """A batch's predict() took so long."""
+        self._most = 2 * self._few - 1 if milliseconds <= SHORT else self._few
+        self._free.set()
 
 
 class Queue:
@@ -25,8 +59,7 @@ class Queue:
 
     def __init__(self, places: int) -> None:
         self.jobs: deque[jobs.Job] = deque()
-        self.places = asyncio.Semaphore(places)
-        """Batches of the lane between claim and finish."""
+        self.places = Places(places)
         self._arrived = asyncio.Event()
 
     def put(self, arrived: Iterable[jobs.Job]) -> None:

@@ -1,6 +1,7 @@
 """The two lanes of a worker: bounded each by itself, and whose batch goes to the runner."""
 
 import asyncio
+import contextlib
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -214,3 +215,52 @@ async def test_no_opening_is_missed() -> None:
     kept.taken(found)
     # Then that is told
     assert opened.done()
+
+
+async def holds(places: waiting.Places) -> int:
+    """How many places can be taken at once; they are given back."""
+    taken = 0
+    with contextlib.suppress(TimeoutError):
+        while taken < 20:
+            async with asyncio.timeout(0):
+                await places.acquire()
+            taken += 1
+    for _ in range(taken):
+        places.release()
+    return taken
+
+
+@pytest.mark.parametrize(("few", "more"), [(1, 1), (2, 3), (3, 5)])
+async def test_more_batches_are_on_their_way_while_predict_is_short(few: int, more: int) -> None:
+    places = waiting.Places(few)
+    assert await holds(places) == few
+    places.predicted(waiting.SHORT)
+    assert await holds(places) == more
+    places.predicted(waiting.SHORT + 0.1)
+    assert await holds(places) == few
+
+
+async def test_a_place_is_had_as_soon_as_there_is_one() -> None:
+    places = waiting.Places(2)
+    for _ in range(2):
+        await places.acquire()
+    for free in (places.release, lambda: places.predicted(0.1)):
+        waiter = asyncio.create_task(places.acquire())
+        await asyncio.sleep(0)
+        assert not waiter.done()
+        free()
+        await waiter
+
+
+async def test_batches_above_the_bound_are_waited_out_when_predict_gets_long() -> None:
+    places = waiting.Places(2)
+    places.predicted(0.1)
+    for _ in range(3):
+        await places.acquire()
+    places.predicted(100.0)
+    waiter = asyncio.create_task(places.acquire())
+    for still in (2, 1):
+        places.release()
+        await asyncio.sleep(0)
+        assert waiter.done() == (still < 2)
+    await waiter
