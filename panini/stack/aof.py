@@ -41,7 +41,7 @@ class Rewrites:
     """When to ask for a rewrite, before the server's own rule has to in the middle of work.
 
     That rule waits for a log of twice its size after the last rewrite. This one asks at one and a half, in a second in
-    which hardly anything is written; a rewrite beside work costs that work a third of its pace.
+    which hardly anything is written; a rewrite beside work costs that work a quarter of its pace.
     """
 
     def __init__(self) -> None:
