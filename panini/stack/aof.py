@@ -7,8 +7,9 @@ from pathlib import Path
 
 WORTHWHILE = 64 * 2**20
 """Bytes of log below which rewriting saves nothing that matters: they load in a second."""
-QUIET = 256 * 2**10
-"""Bytes a second up to which a server counts as quiet: some 200 jobs."""
+QUIET = 32 * 2**10
+"""Bytes a second up to which a server counts as quiet: some fifty jobs. More would be asked for in the middle of a
+steady trickle, which a rewrite disturbs as much, and for which the server's own rule asks more rarely."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,10 +39,11 @@ def test_after_a_rewrite_it_counts_from_the_new_log() -> None:
     assert asked((0, 100), (0, 100), (50, 1), (50, 66), (50, 66)) == [False, True, False, False, True]
 
 
-def test_some_hundred_jobs_a_second_are_quiet() -> None:
+@pytest.mark.parametrize(("jobs", "quiet"), [(20, True), (100, False)])
+def test_a_few_jobs_a_second_are_quiet_and_a_trickle_of_a_hundred_is_not(jobs: int, quiet: bool) -> None:
     rewrites, written = aof.Rewrites(), 70 * MB
     rewrites.due(aof.Sizes(0, written))
-    assert rewrites.due(aof.Sizes(0, written + 200_000))
+    assert rewrites.due(aof.Sizes(0, written + 600 * jobs)) is quiet
 
 
 def test_both_parts_are_counted(tmp_path: Path) -> None:
