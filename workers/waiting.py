@@ -19,6 +19,8 @@ LOOK: Final = 1.0
 
 SHORT: Final = 5.0
 """Milliseconds of predict() a batch up to which more batches may be on their way: claiming and storing take as long."""
+LULL: Final = 0.01
+"""Seconds since the last batch came back after which predict() is short no longer, whatever that batch took."""
 
 _PARKED: Final = "parked"
 
@@ -27,18 +29,20 @@ class Places:
     """How many batches may be between claim and finish: `few`, and one less than that more while predict() is short.
 
     What is claimed runs here. Of a slow model each batch more is one that no other worker can have, and that a
-    rebalance waits for; of a fast one it is what keeps the runner busy while others are claimed and stored.
+    rebalance waits for; of a fast one it is what keeps the runner busy while others are claimed and stored. A batch that
+    is unlike those before it, or ended its runner, is found out while it runs: nothing has come back for LULL.
     """
 
-    def __init__(self, few: int) -> None:
+    def __init__(self, few: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._few = few
-        self._most = few
+        self._clock = clock
         self._taken = 0
+        self._short_until = -math.inf
         self._free = asyncio.Event()
 
     async def acquire(self) -> None:
         """Take a place, as soon as there is one. For one task at a time."""
-        while self._taken >= self._most:
+        while self._taken >= self._most():
             self._free.clear()
             await self._free.wait()
         self._taken += 1
@@ -49,9 +53,13 @@ class Places:
         self._free.set()
 
     def predicted(self, milliseconds: float) -> None:
-        """A batch's predict() took so long."""
-        self._most = 2 * self._few - 1 if milliseconds <= SHORT else self._few
+        """A batch came back; its predict() took so long. 0: its runner ended, or it never ran."""
+        short = 0 < milliseconds <= SHORT
+        self._short_until = self._clock() + LULL if short else -math.inf
         self._free.set()
+
+    def _most(self) -> int:
+        return 2 * self._few - 1 if self._clock() < self._short_until else self._few
 
 
 class Queue:

@@ -71,17 +71,18 @@ def test_a_module_that_loads_by_itself_in_main_py(stack: kit.Stack, client: Clie
 
 def test_a_model_that_declared_itself_batchable_gets_lists(stack: kit.Stack, client: Client) -> None:
     files = {
-        "predict.py": "def predict(inputs):\n    return [[x, len(inputs)] for x in inputs]\n",
+        # a call costs the same whatever it is given, so that larger batches are plainly worth their while
+        "predict.py": "import time\ndef predict(inputs):\n    time.sleep(0.02)\n    return [[x, len(inputs)] for x in inputs]\n",
         "panini.toml": "batch = true\nmax_batch = 8\n",
     }
     model = stack.deploy(files)
     # When a record brings many jobs at once
-    value = json.dumps([{"input": i, "id": f"batched-{i}"} for i in range(40)]).encode()
+    value = json.dumps([{"input": i, "id": f"batched-{i}"} for i in range(120)]).encode()
     stack.produce(model, value)
     # Then they share calls, of the size the author allowed at most
     kit.until(lambda: stack.unread(model) == 0, "they are done")
-    found = [client.job(f"batched-{i}", model=model).output for i in range(40)]
-    assert [x for x, _ in found] == list(range(40))
+    found = [client.job(f"batched-{i}", model=model).output for i in range(120)]
+    assert [x for x, _ in found] == list(range(120))
     assert max(size for _, size in found) == 8
 
 

@@ -47,6 +47,7 @@ def predict(inputs):
     for one in inputs:
         wait(one.get('say'))
         wait(one.get('gate'), told='say' in one)
+        time.sleep(one.get('slow', 0))
     return [{'n': one['n'], 'by': BY} for one in inputs]
 """
 """Notes each input it begins, waits for the input's gate, and says which runner answers."""
@@ -78,7 +79,7 @@ class Two:
 
     def body(self, **more: Any) -> dict[str, Any]:
         """A job of an input that no other job has."""
-        given = {"n": next(self.numbers)} | {name: more.pop(name) for name in ("say", "gate") if name in more}
+        given = {"n": next(self.numbers)} | {name: more.pop(name) for name in ("say", "gate", "slow") if name in more}
         return {"input": given} | more
 
     def post(self, url: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
@@ -159,6 +160,9 @@ class Two:
         gate = f"busy-{next(self.numbers)}"
         held = []
         for partition in self.shares().values():
+            before = self.body(id=f"before-{next(self.numbers)}", slow=0.05)  # of a fast model they would hold more
+            self.produce(partition, before)
+            self.ended([before["id"]])
             for _ in range(3):
                 body = self.body(id=f"busy-{next(self.numbers)}", gate=gate)
                 self.produce(partition, body)

@@ -230,9 +230,19 @@ async def holds(places: waiting.Places) -> int:
     return taken
 
 
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.mark.parametrize(("few", "more"), [(1, 1), (2, 3), (3, 5)])
 async def test_more_batches_are_on_their_way_while_predict_is_short(few: int, more: int) -> None:
-    places = waiting.Places(few)
+    places = waiting.Places(few, clock=Clock())
     assert await holds(places) == few
     places.predicted(waiting.SHORT)
     assert await holds(places) == more
@@ -240,8 +250,25 @@ async def test_more_batches_are_on_their_way_while_predict_is_short(few: int, mo
     assert await holds(places) == few
 
 
+async def test_behind_a_batch_that_takes_longer_than_those_before_it_no_more_are_on_their_way() -> None:
+    clock = Clock()
+    places = waiting.Places(2, clock=clock)
+    places.predicted(0.1)
+    clock.now += waiting.LULL - 0.001
+    assert await holds(places) == 3
+    clock.now += 0.001
+    assert await holds(places) == 2
+
+
+async def test_a_runner_that_ended_was_not_quick() -> None:
+    places = waiting.Places(2, clock=Clock())
+    places.predicted(0.1)
+    places.predicted(0.0)
+    assert await holds(places) == 2
+
+
 async def test_a_place_is_had_as_soon_as_there_is_one() -> None:
-    places = waiting.Places(2)
+    places = waiting.Places(2, clock=Clock())
     for _ in range(2):
         await places.acquire()
     for free in (places.release, lambda: places.predicted(0.1)):
@@ -253,7 +280,7 @@ async def test_a_place_is_had_as_soon_as_there_is_one() -> None:
 
 
 async def test_batches_above_the_bound_are_waited_out_when_predict_gets_long() -> None:
-    places = waiting.Places(2)
+    places = waiting.Places(2, clock=Clock())
     places.predicted(0.1)
     for _ in range(3):
         await places.acquire()
