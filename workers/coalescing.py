@@ -64,8 +64,9 @@ class Coalescing:
     def forget(self) -> None:
         """What waits comes again, to whoever holds its partition then."""
         for leader in self._leaders.values():
-            self._following -= len(leader.followers or ())
             leader.followers = None
+        self._leaders.clear()  # one that is given up in the middle is never over
+        self._following = 0
 
 
 def _told(leader: jobs.Job, followers: list[jobs.Job]) -> list[jobs.Job]:

@@ -82,6 +82,8 @@ class Pipeline:
         self._hurried = asyncio.Event()
         self._suspecting = asyncio.Lock()
         self._draining = False
+        self._newest = self._void = -1
+        """Generation of the last records that came, and the last one of which nothing is to be begun here any more."""
         self.failed: BaseException | None = None
         """An error of ours that ended a batch. Its jobs are not acknowledged; the worker ends, and they come again."""
 
@@ -92,6 +94,7 @@ class Pipeline:
         if self._draining:
             return
         model = self._model()
+        self._newest = fetched[-1].generation
         bulk, now = names.bulk_topic(model.account, model.model), claims.now_ms()
         arrived: list[jobs.Job] = []
         for record in fetched:
@@ -181,7 +184,12 @@ class Pipeline:
         """Their short wait is over."""
         for job in again:
             job.claimed = None
-        self._waiting.back(again)
+        self._take_again(again)
+
+    def _take_again(self, again: list[jobs.Job]) -> None:
+        """Queue jobs that are not to end with those before them; those whose partition was taken away come to another
+        worker, which may run them already."""
+        self._waiting.back([job for job in again if job.record.record.generation > self._void])
 
     async def drain(self) -> None:
         """Start nothing more; return when what runs is stored, or after the drain time: what runs then is given up."""
@@ -197,12 +205,11 @@ class Pipeline:
         self._hurried.set()
 
     def _forget(self) -> None:
-        """What has not started comes again, to whoever holds its partition then."""
+        """What has not started comes again, to whoever holds its partition then; nor does anything start twice here."""
+        self._void = self._newest
         self._waiting.clear()
         self._postponing.forget()
         self._coalescing.forget()
-        for job in self._running.values():
-            job.twins = None
 
     async def _settle(self) -> None:
         if self._tasks:
@@ -313,7 +320,7 @@ class Pipeline:
                 again += job.twins
                 job.twins = None
         if again:
-            self._waiting.back(again)
+            self._take_again(again)
 
     async def _predict_and_finish(
         self, way: waiting.Way, version: int, group: list[claims.Claim]

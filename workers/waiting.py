@@ -29,8 +29,8 @@ class Places:
     """How many batches may be between claim and finish: `few`, and one less than that more while predict() is short.
 
     What is claimed runs here. Of a slow model each batch more is one that no other worker can have, and that a
-    rebalance waits for; of a fast one it is what keeps the runner busy while others are claimed and stored. A batch that
-    is unlike those before it, or ended its runner, is found out while it runs: nothing has come back for LULL.
+    rebalance waits for; of a fast one it is what keeps the runner busy while others are claimed and stored. A batch
+    that is unlike those before it, or ended its runner, is found out while it runs: nothing has come back for LULL.
     """
 
     def __init__(self, few: int, *, clock: Callable[[], float] = time.monotonic) -> None:

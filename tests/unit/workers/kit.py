@@ -38,9 +38,12 @@ def record(value: object, *, offset: int = 0, partition: int = 0, **more: Any) -
     return source.Record(offset=offset, partition=partition, value=raw, **(known | more))
 
 
-def several(*inputs: Any, first: int = 0) -> list[source.Record]:
+def several(*inputs: Any, first: int = 0, generation: int = 1) -> list[source.Record]:
     """One record a job, ids `a0`, `a1` …"""
-    return [record({"id": f"a{first + i}", "input": x}, offset=first + i) for i, x in enumerate(inputs)]
+    return [
+        record({"id": f"a{first + i}", "input": x}, offset=first + i, generation=generation)
+        for i, x in enumerate(inputs)
+    ]
 
 
 def output(value: Any) -> outcomes.Output:

@@ -4,12 +4,13 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from results import protocol, records
 from tests.unit.workers import kit
 from wire import jobs as words
-from wire import names
+from wire import names, specs
 from workers import outcomes
 
 
@@ -483,3 +484,55 @@ async def test_what_a_job_says_of_itself_comes_back_with_it() -> None:
             (3, 8, 0),
         )
         assert await bench.store.ids_of_record("default", "m", 3, 8) == ["x"]
+
+
+async def test_a_batch_given_up_leaves_nobody_waiting_for_it() -> None:
+    """Catches a job that comes again to this worker and waits behind its own former self, which is never over."""
+    store = kit.Away()
+    async with kit.Bench(store=store, drain=0.0, model=cached) as bench:
+        # Given a claim that the store does not take until its partition is taken away
+        store.away = True
+        bench.pipeline.receive(kit.several(1))
+        await bench.until(lambda: store.refused)
+        await bench.pipeline.revoked()
+        await bench.settled()
+        store.away = False
+        # When the partition comes back, and an identical job with it
+        await bench.run(kit.several(1, 1, generation=3))
+        # Then both end
+        assert [await bench.job(f"a{i}") for i in range(2)] == [("succeeded", 2)] * 2
+
+
+@pytest.mark.parametrize("leaving", ["revoked", "drain"])
+async def test_what_asks_to_come_again_after_its_partition_is_not_begun_here(leaving: str) -> None:
+    """Catches a worker that runs a job once more beside its new one, which is charged a start for it."""
+    fleet = kit.Fleet(lambda _: [outcomes.Failure(words.ErrorType.PREDICT_ERROR, "busy", retry_after=0.0)])
+    hold = asyncio.Event()
+    fleet.gate = hold.wait
+    async with kit.Bench(fleet) as bench:
+        bench.pipeline.receive(kit.several(1))
+        await bench.until(lambda: fleet.calls)
+        # When it asks for another try while the worker waits for it to let its partition go
+        left = asyncio.ensure_future(getattr(bench.pipeline, leaving)())
+        await bench.settled()
+        hold.set()
+        await left
+        await asyncio.sleep(0.01)
+        await bench.settled()
+        # Then it waits, queued and uncharged, for whoever reads its record
+        assert fleet.inputs == [[1]]
+        found = await bench.store.fetch("default", "m", "a0")
+        assert found is not None
+        assert (found.status, found.starts) == (words.Status.QUEUED, 0)
+        assert bench.finished == []
+        # And what comes after a rebalance is begun as ever
+        if leaving == "revoked":
+            bench.pipeline.receive(kit.several(1, generation=3))
+            await bench.until(lambda: len(fleet.calls) > 1)
+
+
+def cached() -> specs.Model:
+    """The model with a version whose answers identical jobs may have."""
+    options = specs.Options()
+    live = specs.Version(version=1, state=specs.VersionState.LIVE, digest="d", files=[], created_at=0, options=options)
+    return msgspec.structs.replace(kit.MODEL, versions=[live])
