@@ -110,15 +110,24 @@ class Trials:
         places = verifying.sample(together)
         some = [inputs[place] for place in places]
         proof = await runner.run(some, together=False, timeout=timeout)
-        verdict, lost = None, any(isinstance(one, outcomes.Lost) for one in proof.outcomes)
-        if not lost:
-            verdict = await compare(runner, some, proof.outcomes, [together[place] for place in places], timeout)
+        if any(isinstance(one, outcomes.Lost) for one in proof.outcomes):
+            return self._unchecked(ran, places, proof)
+        verdict = await compare(runner, some, proof.outcomes, [together[place] for place in places], timeout)
         if verdict is None:
-            alike = lost or comparing.alike(together)
-            self.policy.agreed(len(inputs), cost_ms=proof.predict_ms, alike=alike)
+            self.policy.agreed(len(inputs), cost_ms=proof.predict_ms, alike=comparing.alike(together))
             return ran
         self._close(verdict)
         return await self._alone(runner, inputs, ran, range(len(inputs)), timeout=timeout, ids=ids)
+
+    def _unchecked(self, ran: outcomes.Ran, places: Sequence[int], proof: outcomes.Ran) -> outcomes.Ran:
+        """The runner ended before a check was over: all its inputs come again, since none was answered in certainty."""
+        lost = [
+            (place, one) for place, one in zip(places, proof.outcomes, strict=True) if isinstance(one, outcomes.Lost)
+        ]
+        if not proof.asked and self.policy.broke():
+            self._close(verdicts.alone_fails(*lost[0]))
+        again = outcomes.Lost(lost[0][1].type, lost[0][1].message, began=False)
+        return outcomes.Ran([again] * len(ran.outcomes), ran.predict_ms + proof.predict_ms, asked=proof.asked)
 
     async def _mended(
         self, runner: Runner, inputs: Sequence[bytes], ran: outcomes.Ran, *, timeout: float, ids: Sequence[str]
@@ -193,19 +202,24 @@ async def compare(
 ) -> specs.Verdict | None:  # fmt: skip
     """Why the outcomes of inputs together are not those of the inputs alone; None: they are. Raises RunnerEnded.
 
-    Where they differ the inputs run alone once more: a predict() that contradicts itself is told so.
+    Where they differ the inputs run alone once more: a predict() that contradicts itself is told so, and what failed
+    alone for a moment only is compared by its second answer.
     """
     lost = next((one for one in together if isinstance(one, outcomes.Lost)), None)
     if lost is not None:
         raise errors.RunnerEnded(lost.message, began=lost.began)
-    found = await _found(alone, together)
-    if found is None:
+    if await _found(alone, together) is None:
         return None
-    repeated = await runner.run(inputs, together=False, timeout=timeout)
-    for first, second in zip(alone, repeated.outcomes, strict=True):
-        if not isinstance(second, outcomes.Lost) and await _found([first], [second]) is not None:
+    repeated = (await runner.run(inputs, together=False, timeout=timeout)).outcomes
+    for first, second in zip(alone, repeated, strict=True):
+        answered = isinstance(first, outcomes.Output) and isinstance(second, outcomes.Output)
+        if answered and await _found([first], [second]) is not None:
             return verdicts.unsteady(first, second)
-    return found
+    steady = [
+        second if isinstance(first, outcomes.Failure) and isinstance(second, outcomes.Output) else first
+        for first, second in zip(alone, repeated, strict=True)
+    ]
+    return await _found(steady, together)
 
 
 async def _found(alone: Sequence[outcomes.Outcome], together: Sequence[outcomes.Outcome]) -> specs.Verdict | None:

@@ -85,7 +85,7 @@ def failed(failure: outcomes.Failure, size: int) -> specs.Verdict:
     return _verdict(specs.Batching.CLOSED, why, _LIST if unlisted else _SHAPES)
 
 
-def alone_fails(place: int, failure: outcomes.Failure) -> specs.Verdict:
+def alone_fails(place: int, failure: outcomes.Failure | outcomes.Lost) -> specs.Verdict:
     """An input that had an answer in a batch has none alone."""
     why = (
         f"input number {place + 1} of a batch was answered, and failed alone: {failure.message}. Its answer depends on "

@@ -25,7 +25,7 @@ ALIKE: Final = 32
 """Inputs that all had the same answer, after which a trial of them will do. The first batch whose answers differ is
 then checked."""
 STRIKES: Final = 2
-"""Trials whose runner ended, after which batches close."""
+"""Trials or checks in a row whose runner ended, after which batches close."""
 MOST_BYTES: Final = 4 << 20
 """Bytes of one remembered input or answer at most."""
 
@@ -65,7 +65,7 @@ class Policy:
         if verdict.batching is CLOSED:
             self.close()
         elif verdict.batching is OPEN and self.state is UNPROVEN:
-            self._open(weak=False)
+            self._open(weak=True)  # it may have been: until answers that differ were checked here, nobody knows
 
     # -- unproven ----------------------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Policy:
         self._open(weak=trial.weak)
 
     def broke(self) -> bool:
-        """The runner ended during the trial: whether that was once too often."""
+        """The runner ended during a trial or a check: whether that was once too often."""
         self._trying = False
         self._strikes += 1
         return self._strikes >= STRIKES
@@ -123,6 +123,7 @@ class Policy:
         """A checked batch of `size` gave the same; checking took `cost_ms`."""
         self._trusted = max(self._trusted, 2 * size)
         self._since, self._spent, self._cost = 0, 0.0, cost_ms
+        self._strikes = 0
         self.weak = self.weak and alike
 
     def close(self) -> None:

@@ -143,6 +143,22 @@ def test_what_was_known_before() -> None:
     assert known.state is CLOSED
 
 
+def test_an_open_verdict_is_taken_for_a_weak_one() -> None:
+    """Catches a restart after which answers that were all alike are proof: the first that differ are to be checked."""
+    known = verifying.Policy(specs.Verdict(batching=OPEN, why=""))
+    known.agreed(64, cost_ms=1.0, alike=True)
+    assert known.weak
+    known.agreed(64, cost_ms=1.0, alike=False)
+    assert not known.weak
+
+
+def test_strikes_are_counted_in_a_row() -> None:
+    policy = opened()
+    for _ in range(3):
+        assert not policy.broke()
+        policy.agreed(2, cost_ms=1.0, alike=False)
+
+
 def test_a_check_takes_the_ends_and_what_differs() -> None:
     same = [output(0)] * 50
     assert len(verifying.sample(same)) == verifying.SAMPLE
