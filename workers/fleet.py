@@ -129,6 +129,16 @@ class Fleet:
         most = min(most, options.max_batch)
         return loaded.pace.limit(most, together=loaded.together(), timeout=options.timeout, within=within)
 
+    def in_time(self, number: int, size: int, due: Sequence[tuple[int, float]]) -> int:
+        """`size` inputs of version `number`, or fewer where one then has its answer in time: `sizing.Sizes.in_time`."""
+        loaded = self._loaded.get(number)
+        return size if loaded is None else loaded.pace.in_time(size, due, together=loaded.together())
+
+    def too_large(self, number: int, size: int) -> None:
+        """A call of version `number` ran out of time or memory with `size` inputs, each of which alone does well."""
+        if (loaded := self._loaded.get(number)) is not None:
+            loaded.pace.together.failed(size)
+
     async def turn(self, number: int) -> None:
         """Return when the next batch of version `number` is to be taken: what comes while its runner is busy joins."""
         if (loaded := self._loaded.get(number)) is not None:

@@ -4,17 +4,15 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
-from wire import jobs as words
-from workers import outcomes, sizing, verdicts
+from workers import outcomes, sizing
 
 LONGEST: Final = 10.0
 """Seconds that a batch of several should take at most: a third of the time a stopping worker waits for it."""
 OF_TIMEOUT: Final = 0.5
 """Of a version's timeout that a predict() call for several inputs should take at most."""
-
-_TOO_LARGE: Final = frozenset({words.ErrorType.TIMEOUT, words.ErrorType.OUT_OF_MEMORY})
 
 
 class Pace:
@@ -36,6 +34,12 @@ class Pace:
             return self.together.limit(most, within=min(LONGEST, OF_TIMEOUT * timeout, within))
         return self.alone.limit(most, within=min(LONGEST, within))
 
+    def in_time(self, size: int, due: Sequence[tuple[int, float]], *, together: bool) -> int:
+        """Inputs of the next batch, `size` at most, as their deadlines allow. `due`: places, and seconds left now."""
+        before = max(self._until - time.monotonic(), 0.0) if self._flying else 0.0
+        sizes = self.together if together else self.alone
+        return sizes.in_time(size, [(place, left - before) for place, left in due])
+
     async def turn(self) -> None:
         """Return when the next batch is to be taken: at once, unless the runner has more to do than claiming takes."""
         while self._flying and (left := self._until - time.monotonic() - sizing.LEAD) > 0:
@@ -56,16 +60,5 @@ class Pace:
         self._flying.popleft()
         self._until = time.monotonic() + sum(self._flying)
         self._freed.set()
-        if ran is None or ran.asked:
-            return
-        if ran.predict_ms > 0 and ran.batch_error is None:
+        if ran is not None and not ran.asked and ran.predict_ms > 0 and ran.batch_error is None:
             (self.together if together else self.alone).took(size, ran.predict_ms / 1000)
-        elif together and size > 1 and _too_large(ran):
-            self.together.failed(size)
-
-
-def _too_large(ran: outcomes.Ran) -> bool:
-    last = ran.outcomes[-1]
-    if isinstance(last, outcomes.Lost):
-        return last.began and last.type in _TOO_LARGE
-    return ran.batch_error is not None and isinstance(last, outcomes.Failure) and verdicts.oversized(last)

@@ -162,7 +162,13 @@ class Pipeline:
                 queue.places.release()
                 continue
             limit = functools.partial(self._versions.limit, most=self._max_batch, within=self._waiting.within(lane))
-            version, batch = batching.take(queue.jobs, limit_of=limit, version_of=self._version_of)
+            version, batch = batching.take(
+                queue.jobs,
+                limit_of=limit,
+                version_of=self._version_of,
+                in_time=self._versions.in_time,
+                now=claims.now_ms(),
+            )
             self._waiting.taken(batch)
             way = self._waiting.began(lane)
             task = self._start(self._batch(way, version, self._first_of_each(version, batch)))

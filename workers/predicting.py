@@ -5,10 +5,12 @@ from typing import Final
 
 from wire import jobs as words
 from wire import metrics
-from workers import bisect, fleet, jobs, outcomes
+from workers import bisect, fleet, jobs, outcomes, verdicts
 
 FRUITLESS: Final = 3
 """Runs in a row, with no other batch on its way, that began nothing of a batch, after which it is given up as lost."""
+
+_TOO_LARGE: Final = frozenset({words.ErrorType.TIMEOUT, words.ErrorType.OUT_OF_MEMORY})
 
 _CANCELED: Final = outcomes.Lost(words.ErrorType.CRASHED, "canceled", began=False)
 
@@ -29,7 +31,7 @@ async def predict(
         else:
             alike.setdefault(job.timeout, []).append(job)
     groups = list(alike.values())  # apart by timeout, so that nobody is held to a neighbour's shorter one
-    spent, fruitless = 0.0, 0
+    spent, fruitless, too_large = 0.0, 0, 0
     while groups:
         group = [job for job in groups.pop(0) if not job.canceled]
         if not group:
@@ -38,12 +40,16 @@ async def predict(
         spent += ran.predict_ms
         if len(group) == len(batch) and outcomes.answered(ran.outcomes) and not any(job.canceled for job in batch):
             return ran.outcomes, spent
+        if len(group) > 1 and not ran.asked and _for_its_size(ran):
+            too_large = min(too_large or len(group), len(group))
         if ran.asked:  # killed for a canceled job: the others run again, whatever they had begun
             groups.insert(0, unfinished(group, ran, stopped=True, answers=answers))
             continue
         fruitless = fruitless + 1 if _none_began(ran) and lonely() else 0
         unanswered = unfinished(group, ran, final=fruitless >= FRUITLESS, answers=answers)
         groups[:0] = bisect.split(unanswered, together=ran.batch_error is not None or _all_began(ran))
+    if too_large and outcomes.answered(list(answers.values())):  # else the guilty input may be why
+        versions.too_large(version, too_large)
     return [_CANCELED if job.canceled else answers[job.id] for job in batch], spent
 
 
@@ -74,6 +80,14 @@ def unfinished(
         else:
             answers[job.id] = outcome
     return again
+
+
+def _for_its_size(ran: outcomes.Ran) -> bool:
+    """Whether one call for several inputs ran out of time or memory, as one does that is too large."""
+    last = ran.outcomes[-1]
+    if isinstance(last, outcomes.Lost):
+        return _all_began(ran) and last.type in _TOO_LARGE
+    return ran.batch_error is not None and isinstance(last, outcomes.Failure) and verdicts.oversized(last)
 
 
 def _all_began(ran: outcomes.Ran) -> bool:

@@ -11,6 +11,8 @@ cliff where memory ends, is found out, and a change is followed.
 docs/batching.md has the table.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Final
 
 ENOUGH: Final = 0.9
@@ -25,6 +27,8 @@ SOONER: Final = 0.5
 """The same for a time below what was known: one slow batch (a first call, a busy machine) is soon forgotten."""
 AGAIN: Final = 25
 """Batches, of which one may be twice as large as the knee and one half as large, so that a change is noticed."""
+PATIENCE: Final = 200
+"""Batches as large as the ceiling allows, after which it is doubled; twice as many after each that failed again."""
 STEPS: Final = 11
 """Powers of two that are kept apart: 1, 2, 3-4, 5-8, … 513-1024."""
 
@@ -32,7 +36,7 @@ STEPS: Final = 11
 class Sizes:
     """What one way of running one version (alone or together) was measured to take."""
 
-    __slots__ = ("_best", "_count", "_largest", "_sizes", "_times", "ceiling")
+    __slots__ = ("_best", "_count", "_largest", "_left", "_patience", "_sizes", "_times", "ceiling")
 
     def __init__(self) -> None:
         self._sizes = [0.0] * STEPS
@@ -42,6 +46,7 @@ class Sizes:
         self._largest = 0
         self.ceiling = 1 << STEPS
         """Inputs that a batch may have since a larger one ran out of memory or time."""
+        self._left = self._patience = PATIENCE
 
     def took(self, size: int, seconds: float) -> None:
         """A batch of `size` took `seconds` in the runner."""
@@ -54,6 +59,10 @@ class Sizes:
             weight = SOONER if seconds < self._times[step] else FADE
             self._times[step] += weight * (seconds - self._times[step])
             self._largest = max(self._largest, size)
+        if size >= self.ceiling:
+            self._left -= 1
+            if self._left == 0:
+                self.ceiling, self._left = 2 * self.ceiling, self._patience
         self._count += 1
         if self._count & 7 == 0 or self._count < 16:
             self._best = self._knee()
@@ -61,6 +70,8 @@ class Sizes:
     def failed(self, size: int) -> None:
         """A batch of `size` was too large for the memory or the time there is, and its inputs alone are not."""
         self.ceiling = max(1, size // 2)
+        self._patience *= 2
+        self._left = self._patience
 
     def limit(self, most: int, *, within: float) -> int:
         """Inputs of the next batch, `most` at most, so that it should not take longer than `within` seconds."""
@@ -74,6 +85,24 @@ class Sizes:
         while size > 1 and self.expected(size) > within:
             size //= 2
         return size
+
+    def in_time(self, size: int, due: Sequence[tuple[int, float]]) -> int:
+        """`size`, or less, where one of the inputs then has its answer in time.
+
+        `due`: of inputs with a deadline, the place in the batch and the seconds left when it begins. Inputs behind the
+        end of a smaller batch only wait longer, so they do not count; nor does a deadline cost half of the throughput.
+        """
+        late = self.expected(size)
+        smaller = size // 2
+        while smaller and 2 * self._rate(smaller) >= self._rate(size):
+            nearest = min([left for place, left in due if place < smaller], default=math.inf)
+            if self.expected(smaller) <= nearest < late:
+                return smaller
+            smaller //= 2
+        return size
+
+    def _rate(self, size: int) -> float:
+        return size / (self.expected(size) + OVERHEAD)
 
     def expected(self, size: int) -> float:
         """Seconds that a batch of `size` should take: measured, or in proportion to the nearest size measured."""

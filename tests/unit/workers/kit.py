@@ -70,6 +70,8 @@ class Fleet:
         self.ready_at = 0
         self.most = most
         self.calls: list[tuple[int, list[Any], list[float | None]]] = []
+        self.larger: list[int] = []
+        """Sizes of batches that were too large."""
         self.within: list[float] = []
         """Seconds that each batch was given."""
         self.policy = specs.Retry()
@@ -87,6 +89,14 @@ class Fleet:
         """As it was told."""
         self.within.append(within)
         return min(self.most, most)
+
+    def in_time(self, number: int, size: int, due: list[tuple[int, float]]) -> int:
+        """As many."""
+        return size
+
+    def too_large(self, number: int, size: int) -> None:
+        """Noted."""
+        self.larger.append(size)
 
     async def turn(self, number: int) -> None:
         """At once."""

@@ -64,6 +64,26 @@ def test_a_batch_of_large_inputs_ends_at_its_bytes(monkeypatch: pytest.MonkeyPat
     assert names(batching.take(queue, limit_of=lambda _: 9, version_of=version_of)[1]) == ["a3"]
 
 
+def test_deadlines_have_a_say_in_the_size() -> None:
+    # Given three jobs, two of them with a deadline
+    record = kit.record(
+        [{"id": f"a{i}", "input": i, **({"deadline": 5_000 + 1000 * i} if i else {})} for i in range(3)]
+    )
+    queue = deque(jobs.read(record, topic_uuid="T", max_age=1e9))
+    asked: list[Any] = []
+
+    def in_time(*given: Any) -> int:
+        asked.append(given)
+        return 1
+
+    # When a batch is taken
+    _, batch = batching.take(queue, limit_of=lambda _: 9, version_of=version_of, in_time=in_time, now=4_000)
+    # Then it is as large as they allow, and the others keep their places
+    assert asked == [(0, 3, [(1, 2.0), (2, 3.0)])]
+    assert names(batch) == ["a0"]
+    assert names(queue) == ["a1", "a2"]
+
+
 @given(st.integers(1, 200), st.data())
 def test_one_guilty_among_many_costs_few_calls(size: int, data: st.DataObject) -> None:
     guilty = data.draw(st.integers(0, size - 1))

@@ -2,9 +2,6 @@
 
 import asyncio
 
-import pytest
-
-from wire import jobs
 from workers import outcomes, pacing
 
 ANSWER = outcomes.Output(b"1")
@@ -91,41 +88,17 @@ async def test_of_two_in_flight_both_count() -> None:
         await turn
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        outcomes.Ran([outcomes.Lost(jobs.ErrorType.TIMEOUT, "long")] * 8, 0.0),
-        outcomes.Ran([outcomes.Lost(jobs.ErrorType.OUT_OF_MEMORY, "killed")] * 8, 0.0),
-        outcomes.Ran([outcomes.Failure(jobs.ErrorType.OUT_OF_MEMORY, "MemoryError")] * 8, 1.0, "MemoryError"),
-        outcomes.Ran([outcomes.Failure(jobs.ErrorType.PREDICT_ERROR, "CUDA out of memory")] * 8, 1.0, "CUDA"),
-    ],
-)
-def test_a_batch_that_was_too_large_halves_the_next(bad: outcomes.Ran) -> None:
+async def test_what_the_runner_is_at_counts_for_a_deadline() -> None:
+    # Given batches of 8 that take two seconds, and of 4 that take 1.1
     pace = pacing.Pace()
     for size in (1, 2, 4, 8):
-        learn(pace, size, 0.1)
-    assert pace.limit(64, together=True, timeout=60) == 16
+        learn(pace, size, 0.2 + 0.225 * size)
+    due = [(0, 1.5)]
+    # When the runner is idle, a smaller one is in time for the first of them
+    assert pace.in_time(8, due, together=True) == 4
+    # When it has to end another before, nothing is
     pace.begin(8, together=True)
-    pace.end(8, bad, together=True)
-    assert pace.limit(64, together=True, timeout=60) == 4
-
-
-@pytest.mark.parametrize(
-    "innocent",
-    [
-        outcomes.Ran([outcomes.Lost(jobs.ErrorType.CRASHED, "gone")] * 8, 0.0),
-        outcomes.Ran([outcomes.Lost(jobs.ErrorType.TIMEOUT, "long", began=False)] * 8, 0.0),
-        outcomes.Ran([outcomes.Lost(jobs.ErrorType.TIMEOUT, "stopped")] * 8, 0.0, asked=True),
-        outcomes.Ran([outcomes.Failure(jobs.ErrorType.PREDICT_ERROR, "KeyError")] * 8, 1.0, "KeyError"),
-    ],
-)
-def test_other_ends_say_nothing_of_sizes(innocent: outcomes.Ran) -> None:
-    pace = pacing.Pace()
-    for size in (1, 2, 4, 8):
-        learn(pace, size, 0.1)
-    pace.begin(8, together=True)
-    pace.end(8, innocent, together=True)
-    assert pace.limit(64, together=True, timeout=60) == 16
+    assert pace.in_time(8, due, together=True) == 8
 
 
 def test_a_call_should_stay_far_from_its_timeout() -> None:

@@ -1,5 +1,6 @@
 """Which inputs of a run that went wrong are run again, and which outcomes stand."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -61,6 +62,59 @@ def test_a_canceled_job_never_runs_again() -> None:
     again = predicting.unfinished(group, outcomes.Ran([BEGAN, NOT_BEGUN], 0.0), answers=answers)
     assert [job.origin[2] for job in again] == [1]
     assert answers == {}
+
+
+LONG: Final = kit.lost(words.ErrorType.TIMEOUT)
+FULL: Final = outcomes.Failure(words.ErrorType.PREDICT_ERROR, "CUDA out of memory")
+
+
+def _above(most: int, given: list[Any], ran: outcomes.Ran, guilty: Any = None) -> outcomes.Ran | None:
+    """`ran` of a call that is too large, or has the guilty input in it."""
+    return ran if len(given) > most or guilty in given else None
+
+
+@pytest.mark.parametrize(
+    ("ran", "guilty", "larger"),
+    [
+        (lambda n: outcomes.Ran([LONG] * n, 0.0), None, [3]),
+        (lambda n: outcomes.Ran([kit.lost(words.ErrorType.OUT_OF_MEMORY)] * n, 0.0), None, [3]),
+        (lambda n: outcomes.Ran([FULL] * n, 1.0, FULL.message), None, [3]),
+        # one input is why: its neighbours come in batches as large as ever
+        (lambda n: outcomes.Ran([LONG] * n, 0.0), 7, []),
+        (lambda n: outcomes.Ran([FULL] * n, 1.0, FULL.message), 7, []),
+        # a crash and an error say nothing of sizes
+        (lambda n: outcomes.Ran([BEGAN] * n, 0.0), None, []),
+        (lambda n: outcomes.Ran([RAISED] * n, 1.0, "no"), None, []),
+    ],
+)
+async def test_a_batch_was_too_large_if_all_its_inputs_do_well_in_smaller_ones(
+    ran: Callable[[int], outcomes.Ran], guilty: int | None, larger: list[int]
+) -> None:
+    """Catches one hanging input that ends batching for its worker: each part of its batch fails."""
+    most = 2 if guilty is None else 99
+
+    def predict(given: list[Any]) -> list[outcomes.Outcome] | outcomes.Ran:
+        return _above(most, given, ran(len(given)), guilty) or kit.double(given)
+
+    fleet = kit.Fleet(predict)
+    async with kit.Bench(fleet) as bench:
+        await bench.run([kit.record([{"id": f"a{i}", "input": i} for i in range(12)])])
+    # 12, 6 and 3 failed, 2 and 1 did not
+    assert fleet.larger == larger
+
+
+async def test_inputs_that_run_one_by_one_are_never_too_large() -> None:
+    """Catches a timeout of the last of them, which would halve batches that were never run."""
+    tried: list[int] = []
+
+    def predict(given: list[Any]) -> list[outcomes.Outcome] | outcomes.Ran:
+        tried.append(len(given))
+        return outcomes.Ran([OK, OK, LONG], 0.0) if len(tried) == 1 else kit.double(given)
+
+    fleet = kit.Fleet(predict)
+    async with kit.Bench(fleet) as bench:
+        await bench.run([kit.record([{"id": f"a{i}", "input": i} for i in range(3)])])
+    assert fleet.larger == []
 
 
 def _job(place: int) -> jobs.Job:

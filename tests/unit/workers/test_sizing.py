@@ -75,6 +75,58 @@ def test_a_size_that_failed_is_not_tried_again() -> None:
     assert learned.limit(MOST, within=10.0) == 1
 
 
+def test_the_ceiling_is_tried_again_ever_more_seldom() -> None:
+    learned = settle(lambda n: 0.05 + 0.0001 * n)
+    seen = []
+    # Given memory that is short for more than 16 inputs
+    for _ in range(3):
+        learned.failed(32)
+        before = 0
+        # When batches of 16 do well
+        while learned.ceiling == 16:
+            learned.took(16, 0.0516)
+            before += 1
+        seen.append(before)
+    # Then a larger one is tried, each time later
+    assert seen == [2 * sizing.PATIENCE, 4 * sizing.PATIENCE, 8 * sizing.PATIENCE]
+    # and small ones, which say nothing of that, do not count
+    learned.failed(32)
+    for _ in range(100 * sizing.PATIENCE):
+        learned.took(1, 0.05)
+    assert learned.ceiling == 16
+
+
+MATRIX = {n: 0.004 + 0.001 * n for n in (1, 2, 4, 8, 16, 32, 64)}
+"""Seconds of a call: 0.068 for 64, 0.036 for 32, 0.020 for 16."""
+
+
+@pytest.mark.parametrize(
+    ("due", "size"),
+    [
+        pytest.param([], 64, id="no deadline"),
+        pytest.param([(0, 0.100)], 64, id="in time as it is"),
+        pytest.param([(0, 0.050)], 32, id="in time with half"),
+        pytest.param([(0, 0.025)], 16, id="in time with a quarter"),
+        pytest.param([(0, 0.001)], 64, id="late whatever is done"),
+        pytest.param([(40, 0.050)], 64, id="behind the end of a smaller one it would only be later"),
+        pytest.param([(40, 0.001), (3, 0.050)], 32, id="one that is lost does not hurt another"),
+    ],
+)
+def test_a_deadline_makes_a_batch_smaller_where_that_helps(due: list[tuple[int, float]], size: int) -> None:
+    learned = sizing.Sizes()
+    for n, seconds in MATRIX.items():
+        learned.took(n, seconds)
+    assert learned.in_time(64, due) == size
+
+
+def test_no_deadline_costs_half_of_the_throughput() -> None:
+    """Catches an overload in which all deadlines are near: batches of one would make it worse for everybody."""
+    learned = sizing.Sizes()
+    for n in MATRIX:
+        learned.took(n, 0.05 + 0.0001 * n)
+    assert learned.in_time(64, [(0, 0.0515)]) == 64
+
+
 def test_what_is_expected_of_sizes_not_measured() -> None:
     learned = sizing.Sizes()
     assert learned.expected(8) == 0.0
