@@ -59,7 +59,8 @@ def first_fails(size: int) -> outcomes.Ran:
 
 
 def dies(size: int, *, asked: bool = False) -> outcomes.Ran:
-    return outcomes.Ran([kit.lost()] + [kit.lost(began=False)] * (size - 1), 0.0, asked=asked)
+    found: list[outcomes.Outcome] = [kit.lost(), *[kit.lost(began=False)] * (size - 1)]
+    return outcomes.Ran(found, 0.0, asked=asked)
 
 
 async def test_what_fails_alone_for_a_moment_closes_nothing() -> None:
@@ -85,7 +86,7 @@ async def test_what_fails_alone_always_closes_them() -> None:
 async def test_a_difference_beside_a_moments_trouble_still_counts() -> None:
     house = House()
     house.runner.alone[1] = first_fails
-    house.runner.together[1] = lambda size: outcomes.Ran([kit.output(1), kit.output(3), kit.output(2)][:size], 1.0)
+    house.runner.together[1] = lambda _: outcomes.Ran([ANSWERS[0], ANSWERS[2], ANSWERS[1]], 1.0)
     found = await house.ran(b"a", b"bb", b"ccc")
     assert found.outcomes == ANSWERS
     assert house.state is CLOSED
@@ -138,7 +139,7 @@ async def test_after_a_restart_the_first_answers_that_differ_are_checked() -> No
     # Given a predict that gives everybody the first one's answer, and inputs that all had the same one until now
     house = House()
     await house.ran(b"x", b"y", b"z")
-    house.runner.together[2] = lambda size: outcomes.Ran([kit.output(9)] + [kit.output(1)] * (size - 1), 1.0)
+    house.runner.together[2] = lambda _: outcomes.Ran([ANSWERS[2], *ANSWERS[:2]], 1.0)
     # When a batch has different ones, and is no larger
     found = await house.ran(b"a", b"bb", b"ccc")
     # Then it is found out
