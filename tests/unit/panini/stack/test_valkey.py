@@ -34,15 +34,25 @@ def test_it_has_huge_pages_where_only_those_who_ask_do(
     assert f"disable-thp {'no' if has else 'yes'}" in lines
 
 
-def test_one_on_path_is_taken_where_valkeylites_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("unfit", "fit"),
+    [
+        ("exit 127", "echo 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64'"),
+        ("echo 'Redis server v=6.0.16 sha=00000000:0'", "echo 'Valkey server v=10.1.2 sha=00000000:0'"),
+        ("echo nothing of the kind", "echo 'Redis server v=8.0.0 sha=00000000:0'"),
+    ],
+)
+def test_one_on_path_is_taken_where_another_does_not_run_or_is_too_old(
+    unfit: str, fit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a Redis 6, whose log lies elsewhere: nobody would force it onto the disk, and say nothing."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    broken, good = tmp_path / "valkey-server", tmp_path / "redis-server"
-    broken.write_text("#!/bin/sh\nexit 127\n")
-    good.write_text("#!/bin/sh\nexit 0\n")
-    for path in (broken, good):
+    first, second = tmp_path / "valkey-server", tmp_path / "redis-server"
+    for path, says in ((first, unfit), (second, fit)):
+        path.write_text(f"#!/bin/sh\n{says}\n")
         path.chmod(0o755)
-    assert valkey.find() == str(good)
+    assert valkey.find() == str(second)
 
 
 def test_none_names_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
