@@ -5,6 +5,7 @@ Slow: it installs torch and fastai from the package index. The torch environment
 
 import pathlib
 
+import httpx
 import pytest
 
 from panini.client import Client
@@ -114,3 +115,48 @@ def test_a_state_dict_taken_for_a_model_is_explained_in_the_log(stack: kit.Stack
     assert failed.value.version.failed_step == "load"
     assert "OrderedDict" in str(log)
     assert "load_state_dict" in str(failed.value)
+
+
+BATCH = """
+import torch
+
+
+def load(path):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 3)){evaluated}
+
+
+def predict(model, inputs):
+    with torch.inference_mode():
+        return {answers}
+"""
+STACKED = "model(torch.stack([torch.from_numpy(x) for x in inputs]))"
+
+
+VERIFIED = {
+    # kind → is the model evaluated · what predict() returns · batches · why
+    "a tensor": (".eval()", STACKED, "open", "what each gives alone"),
+    "an array": (".eval()", f"{STACKED}.numpy()", "open", "what each gives alone"),
+    "dropout left on": ("", STACKED, "closed", "is random or remembers earlier calls"),
+    "inputs mixed up": (".eval()", f"{STACKED}.max(0).values.repeat(len(inputs), 1)", "closed", "alone it answers"),
+}
+
+
+@pytest.mark.parametrize("kind", VERIFIED)
+def test_batches_of_real_tensors_are_verified(stack: kit.Stack, client: Client, http: httpx.Client, kind: str) -> None:
+    evaluated, answers, batching, why = VERIFIED[kind]
+    # Given a network that takes its inputs in one call, deployed without a word about batches
+    code = BATCH.format(evaluated=evaluated, answers=answers)
+    model = stack.deploy({"predict.py": code, "requirements.txt": TORCH}, framework="pytorch", input="floats")
+    # When two different inputs came
+    for given in ([1, 2, 3, 4], [9, 0, 0, 1]):
+        assert len(client.predict(model, given, 120)) == 3
+
+    # Then its author is told whether they come together from now on, and why
+    def judged() -> dict[str, str] | None:
+        found: dict[str, str] = http.get(f"/v1/models/{model}/versions/1").json()["verdict"]
+        return found if found["batching"] != "unproven" else None
+
+    verdict = kit.until(judged, "a verdict")
+    assert verdict["batching"] == batching
+    assert why in verdict["why"]
