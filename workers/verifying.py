@@ -91,7 +91,7 @@ class Policy:
         if len(self._seen) < ALIKE:
             self._seen.add(hash(given))
         answers = comparing.Answers([outcome, *self._kept.values()])
-        if not any(answers.same(0, other) for other in range(1, len(self._kept) + 1)):
+        if answers.comparable(0) and not any(answers.same(0, other) for other in range(1, len(self._kept) + 1)):
             self._kept[given] = outcome
 
     def passed(self, trial: Trial) -> None:

@@ -167,6 +167,15 @@ def test_a_check_takes_the_ends_and_what_differs() -> None:
     assert verifying.sample([output(1), output(1)]) == [0, 1]
 
 
+def test_what_nests_too_deep_to_be_compared_does_not_stand_in_the_way() -> None:
+    policy = verifying.Policy()
+    deep = outcomes.Output(b"[" * 900 + b"]" * 900)
+    assert policy.remember([b"deep"], [deep]) is None
+    trial = learn(policy, (b"a", 1), (b"b", 2))
+    assert trial is not None
+    assert {one.data for one in trial.alone} == {b"1", b"2"}
+
+
 def test_large_ones_are_not_remembered() -> None:
     policy = verifying.Policy()
     large = b"x" * (verifying.MOST_BYTES + 1)
