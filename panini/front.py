@@ -17,6 +17,7 @@ from uvicorn.protocols.http import httptools_impl
 
 from panini import heads, hot
 from results import answers, looking
+from wire import problems
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ PARTS: Final = (
 """What of the library's protocol is used here."""
 
 _NOT_MODIFIED: Final = 304
+
+_OURS: Final = problems.Problem(500, "Our mistake", "an error of Panini itself; the log of this process has it")
 
 
 class _Cycle:
@@ -112,7 +115,8 @@ class Front(httptools_impl.HttpToolsProtocol):
         parser = self.parser
         if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.should_upgrade():
             return None
-        return self._addresses.take(parser.get_method(), self.url, dict(self.headers))
+        first = dict(reversed(self.headers))  # of a header that comes twice the first counts, as in the application
+        return self._addresses.take(parser.get_method(), self.url, first)
 
     def _take_up(self) -> None:
         """A request is ours: the connection is busy with it."""
@@ -141,10 +145,10 @@ class Front(httptools_impl.HttpToolsProtocol):
         """Take the next step to the answer; send it, or wait for what comes before the one after."""
         try:
             said = step(given)
-        except Exception:  # the boundary: as uvicorn answers it
+        except Exception:  # the boundary: as the application answers it
             log.exception("a request ended with an error of ours")
             self._own.keep_alive = False
-            said = answers.Answer(500, {"Content-Type": "text/plain; charset=utf-8"}, b"Internal Server Error")
+            said = answers.refused(_OURS)
         if isinstance(said, looking.Later):
             self._then = said.then
             self.tasks.add(cast("asyncio.Task[None]", said.future))  # the server cancels it when its grace is over

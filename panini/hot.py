@@ -2,8 +2,9 @@
 
 `take` looks at a request's head. Where the application's own logic (`accept`, `answers`) can be called with what the
 head says, it returns the way to do that once the body is there; whatever is unusual (an unknown key or model, a query,
-a body of unknown length) is left to the application. So there is one API: the same functions check and answer, and what
-is left out here is only the framework's routing and validation, which those functions do not need. Knows no server.
+a body of unknown length) is left to the application. So there is one API: the same functions check and answer, at the
+addresses that the application's own routes say, and what is left out here is only the framework's routing and
+validation, which those functions do not need. Knows no server.
 """
 
 import asyncio
@@ -12,18 +13,31 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import ingest.routes
+import results.routes
 from ingest import accept
 from results import answers, looking
 from wire import access, directory, metrics, problems, specs
 
-JOB: Final = b"/v1/jobs/"
 ID: Final = re.compile(rb"[A-Za-z0-9_-]{34}")
-"""What stands behind it."""
 LENGTH: Final = 34
-_MODEL: Final = b"/v1/models/"
-_SUBMIT: Final = b"/jobs"
-_PREDICT: Final = b"/predict"
 _NAME: Final = re.compile(rb"[a-z0-9-]{1,40}")
+_ANY: Final = "*"
+"""Stands for them in a path."""
+
+
+def _targets(path: str, named: re.Pattern[bytes]) -> re.Pattern[bytes]:
+    """The targets of requests to a route, with what they name as a group."""
+    before, behind = path.encode().split(_ANY.encode())
+    return re.compile(re.escape(before) + b"(" + named.pattern + b")" + re.escape(behind))
+
+
+_JOB: Final = results.routes.router.url_path_for("job", job_id=_ANY)
+_READ: Final = _targets(_JOB, ID)
+_SUBMIT: Final = _targets(ingest.routes.router.url_path_for("submit", model=_ANY), _NAME)
+_PREDICT: Final = _targets(ingest.routes.router.url_path_for("predict", model=_ANY), _NAME)
+
+JOB: Final = _JOB.removesuffix(_ANY).encode()
+"""What stands before the id of a job."""
 
 Headers = Mapping[bytes, bytes]
 """By name in small letters."""
@@ -147,13 +161,13 @@ class Hot:
         if b"transfer-encoding" in headers:
             return None
         if method == b"GET":
-            if target.startswith(JOB) and ID.fullmatch(target, len(JOB)) and hasattr(self._state, "results"):
+            if _READ.fullmatch(target) and hasattr(self._state, "reads"):
                 return self._read(headers)
-        elif method == b"POST" and target.startswith(_MODEL) and hasattr(self._state, "acceptor"):
-            if target.endswith(_SUBMIT):
-                return self._post(target[len(_MODEL) : -len(_SUBMIT)], headers, predict=False)
-            if target.endswith(_PREDICT):
-                return self._post(target[len(_MODEL) : -len(_PREDICT)], headers, predict=True)
+        elif method == b"POST" and hasattr(self._state, "acceptor"):
+            if submit := _SUBMIT.fullmatch(target):
+                return self._post(submit[1], headers, predict=False)
+            if predict := _PREDICT.fullmatch(target):
+                return self._post(predict[1], headers, predict=True)
         return None
 
     def _read(self, headers: Headers) -> Way | None:
@@ -161,11 +175,11 @@ class Hot:
         if key is None or b"prefer" in headers or b"content-length" in headers:
             return None
         tag = headers.get(b"if-none-match")
-        return Read(self._state.results, self._state.directory, key, tag.decode("latin-1") if tag is not None else None)
+        return Read(self._state.reads, self._state.directory, key, tag.decode("latin-1") if tag is not None else None)
 
     def _post(self, model: bytes, headers: Headers, *, predict: bool) -> Way | None:
         key = self._key(headers)
-        if key is None or not _NAME.fullmatch(model):
+        if key is None:
             return None
         known: directory.Directory = self._state.directory
         endpoint = known.endpoint(key.account, model.decode("ascii"))

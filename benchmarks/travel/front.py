@@ -67,7 +67,7 @@ async def serve(port: int) -> None:
     state = types.SimpleNamespace(
         directory=await place.known(),
         acceptor=Acceptor(body),
-        results=Results(body),
+        reads=Results(body),
         ingest_settings=ingest_settings.Settings.load(),
     )
     config = uvicorn.Config(

@@ -56,6 +56,7 @@ async def start(process: base.Process) -> None:
     """Answer reads, deliver webhooks, end queued jobs in time, and free what is past its time."""
     kept = await shared(process)
     state = process.app.state
+    state.reads = kept  # only where reading a job is an address of this process: `panini.hot` asks
     state.changes = changes.Changes(kept)
     state.streams = streams.Streams(kept, words.Words(state.link))
     state.pushes = pushes.Pushes(kept, deliveries.Outbox(state.link))

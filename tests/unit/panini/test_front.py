@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import httpx
 import pytest
 from uvicorn.config import Config
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.server import ServerState
 
-from panini import front, heads, hot
+from panini import api, front, heads, hot
 from results import answers, looking
 
 
@@ -46,7 +47,7 @@ class Wire(asyncio.Transport):
 
 
 class Way:
-    """Breaks, if it is asked to; else repeats what it was told."""
+    """Breaks, if it is asked to; else repeats what it was told, or what a header says."""
 
     lasting = True
     holds = True
@@ -54,7 +55,7 @@ class Way:
     def __init__(self, headers: hot.Headers) -> None:
         self.length = int(headers.get(b"content-length", b"0"))
         self._breaks = b"x-break" in headers
-
+        self._says = headers.get(b"x-say")
         self._waits = b"x-wait" in headers
 
     def begin(self, said: bytes) -> hot.Said:
@@ -68,7 +69,7 @@ class Way:
     def _tell(self, said: bytes) -> answers.Answer:
         if self._breaks:
             raise RuntimeError(said)
-        return answers.Answer(200, {"X-Kind": "told"}, said)
+        return answers.Answer(200, {"X-Kind": "told"}, said if self._says is None else self._says)
 
 
 class Takes(hot.Hot):
@@ -162,6 +163,12 @@ async def test_a_connection_in_use_is_not_closed_when_its_first_timer_ends(conne
     assert connection.wire.closed
 
 
+async def test_of_a_header_that_comes_twice_the_first_counts(connection: Connection) -> None:
+    twice = b"X-Say: one\r\nHost: here\r\nx-say: two"
+
+    assert [(await connection.says(GET.replace(b"Host: here", twice)))[-7:] for _ in range(2)] == [b"\r\n\r\none"] * 2
+
+
 async def test_an_answer_that_waits_for_something(connection: Connection) -> None:
     waits = GET.replace(b"Host", b"X-Wait: yes\r\nHost")
 
@@ -190,3 +197,15 @@ async def test_an_error_of_ours_is_a_500_that_ends_the_connection(
     assert b"connection: close\r\n" in wire.written
     assert wire.closed
     assert "an error of ours" in caplog.text
+    # And it says what the application would
+    app = api.make("ingest")
+
+    @app.get("/breaks")
+    def breaks() -> None:
+        raise RuntimeError
+
+    over = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=over, base_url="http://here") as http:
+        asked = await http.get("/breaks")
+    assert wire.written.endswith(b"\r\n\r\n" + asked.content)
+    assert b"\r\ncontent-type: " + asked.headers["content-type"].encode() + b"\r\n" in wire.written
