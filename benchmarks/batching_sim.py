@@ -3,7 +3,7 @@
     python benchmarks/batching_sim.py [--markdown] [--draw]
 
 One runner executes batches in order; a batch's answers are there when it ends. Claiming a batch and storing it cost
-CLAIM and STORE before and after, beside the runner where two batches may be in flight (workers/pipeline.py has three).
+CLAIM and STORE before and after, beside the runner where a rule has several places in flight.
 Prints, for each model and arrival pattern, p50 and p99 of the latency in milliseconds and the jobs done a second;
 `--draw` draws latency against throughput for a rising load, as text. Simulated time only: nothing here is measured.
 """
@@ -14,16 +14,17 @@ import itertools
 import math
 import random
 import statistics
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from workers import sizing
+from workers import settings, sizing, waiting
 
 CLAIM, STORE, EACH = 0.0006, 0.0006, 0.000015
 """Seconds to claim a batch, to store it, and for each of its jobs."""
 MOST = 64
+FEW: int = settings.Settings.model_fields["worker_in_flight"].default
+"""Batches of a worker on their way at once; more while they are short."""
 NOISE = 0.1
 
 Cost = Callable[[int], float]
@@ -104,7 +105,9 @@ class Clipper(Rule):
 
 
 class Late(Rule):
-    """Learns times; takes the next batch shortly before the running one should end."""
+    """Learns times; takes the next batch shortly before the runner should be idle, with as many places as a worker."""
+
+    places: int = FEW
 
     def __init__(self) -> None:
         self._sizes = sizing.Sizes()
@@ -113,6 +116,7 @@ class Late(Rule):
         return sizing.LEAD
 
     def took(self, size: int, seconds: float) -> None:
+        self.places = 2 * FEW - 1 if 1000 * seconds <= waiting.SHORT else FEW
         self._sizes.took(size, seconds)
 
     def expected(self, size: int) -> float:
@@ -210,9 +214,12 @@ class Simulation:
         self._order = itertools.count()
         self._waiting: deque[float] = deque()
         self._claimed: deque[list[float]] = deque()
-        self._free = rule.places
+        self._taken = 0
         self._running = False
-        self._ends = 0.0
+        self._until = 0.0
+        """When the runner should have done what it was given."""
+        self._expected: deque[float] = deque()
+        """Seconds that each batch in it should take."""
         self._wakes = -1.0
         self._now = 0.0
         self.latencies: list[float] = []
@@ -234,15 +241,17 @@ class Simulation:
         self._waiting.append(self._now)
 
     def _take(self) -> None:
-        while self._waiting and self._free:
+        while self._waiting and self._taken < self._rule.places:
             limit = self._rule.limit()
             if self._rule.window and len(self._waiting) < limit and self._later(self._waiting[0] + self._rule.window):
                 return
-            if self._running and self._later(self._ends - self._rule.lead()):
+            if self._expected and self._later(self._until - self._rule.lead()):
                 return
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), limit))]
-            self._free -= 1
-            self._at(self._now + CLAIM + EACH * len(batch), self._claim, batch)
+            self._taken += 1
+            if (expected := self._rule.expected(len(batch))) > sizing.LEAD:
+                self._coming(expected)
+            self._at(self._now + CLAIM + EACH * len(batch), self._claim, batch, expected)
 
     def _later(self, when: float) -> bool:
         """Whether `when` is still to come; then it is looked again at that time."""
@@ -253,7 +262,13 @@ class Simulation:
             self._at(when, lambda: None)
         return True
 
-    def _claim(self, batch: list[float]) -> None:
+    def _coming(self, expected: float) -> None:
+        self._until = (max(self._now, self._until) if self._expected else self._now) + expected
+        self._expected.append(expected)
+
+    def _claim(self, batch: list[float], expected: float) -> None:
+        if expected <= sizing.LEAD:
+            self._coming(expected)
         self._claimed.append(batch)
         self._run()
 
@@ -261,17 +276,19 @@ class Simulation:
         if self._claimed and not self._running:
             batch = self._claimed.popleft()
             spent = self._cost(len(batch)) * (1 + NOISE * self._noise.uniform(-1, 1))
-            self._running, self._ends = True, self._now + self._rule.expected(len(batch))
+            self._running = True
             self._at(self._now + spent, self._end, batch, spent)
 
     def _end(self, batch: list[float], spent: float) -> None:
         self._running = False
+        self._expected.popleft()
+        self._until = self._now + sum(self._expected)
         self._rule.took(len(batch), spent)
         self._at(self._now + STORE + EACH * len(batch), self._store, batch)
         self._run()
 
     def _store(self, batch: list[float]) -> None:
-        self._free += 1
+        self._taken -= 1
         self.last = self._now
         for came in batch:
             self.latencies.append(self._now - came)
@@ -290,6 +307,7 @@ def simulate(cost: Cost, rule: Rule, arrivals: Iterator[float], *, users: int = 
     return Result(1000 * cuts[49], 1000 * cuts[98], len(latencies) / 0.9 / played.last)
 
 
+SEEDS = 5
 PATTERNS = ("10 %", "50 %", "90 %", "bursts 40 %", "64 users")
 
 
@@ -304,6 +322,11 @@ def play(cost: Cost, make: Callable[[], Rule], pattern: str, seed: int = 1) -> R
     return simulate(cost, make(), arrive(load, seconds, seed), seconds=seconds)
 
 
+def median(found: list[Result]) -> Result:
+    """Each figure's: near its capacity a model with a cliff has good and bad days."""
+    return Result(*(statistics.median([getattr(one, name) for one in found]) for name in ("p50", "p99", "rate")))
+
+
 def table(*, markdown: bool) -> None:
     """Print every cell."""
     for model, cost in MODELS.items():
@@ -316,7 +339,7 @@ def table(*, markdown: bool) -> None:
         for name, make in RULES.items():
             cells = []
             for pattern in PATTERNS:
-                found = play(cost, make, pattern)
+                found = median([play(cost, make, pattern, seed) for seed in range(1, SEEDS + 1)])
                 first = f"{found.rate:,.0f}/s" if pattern == "64 users" else _shown(found.p50)
                 cells.append(f"{first + ' / ' + _shown(found.p99):>18}")
             print(("| " if markdown else "") + bar.join([f"{name:20}", *cells]) + bar.rstrip())
@@ -358,4 +381,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

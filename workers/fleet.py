@@ -134,6 +134,11 @@ class Fleet:
         loaded = self._loaded.get(number)
         return size if loaded is None else loaded.pace.in_time(size, due, together=loaded.together())
 
+    def coming(self, number: int, size: int) -> Callable[[], None]:
+        """A batch of version `number` was taken; what is returned is to be called when it is claimed."""
+        loaded = self._loaded.get(number)
+        return (lambda: None) if loaded is None else loaded.pace.coming(size, together=loaded.together())
+
     def too_large(self, number: int, size: int) -> None:
         """A call of version `number` ran out of time or memory with `size` inputs, each of which alone does well."""
         if (loaded := self._loaded.get(number)) is not None:

@@ -91,7 +91,7 @@ class Worker:
             words.Words(self._link),
             account,
             model,
-            token_of=lambda job_id: self._pipeline.token_of(job_id),  # noqa: PLW0108  made below
+            token_of=lambda job_id: self._pipeline.execution.token_of(job_id),  # noqa: PLW0108  made below
         )
         self._producer = produce.Producer(connections)
         self._parking = parking.Parking(account, model, self._producer)
@@ -112,7 +112,11 @@ class Worker:
             shared=caching.Cache(self._link),
         )
         self._control = control.Control(
-            self._link, account, model, cancel=self._pipeline.cancels.ask, look=self._pipeline.cancels.look
+            self._link,
+            account,
+            model,
+            cancel=self._pipeline.execution.cancels.ask,
+            look=self._pipeline.execution.cancels.look,
         )
         self._source = source.Source(
             source.Handlers(
@@ -166,7 +170,7 @@ class Worker:
     def _heard(self, event: runners.Event) -> None:
         """A running job said something."""
         if event.id is not None and event.name == "output":
-            self._pipeline.streamed(event.id)
+            self._pipeline.execution.streamed(event.id)
         self._saying.hear(event)
 
     # -- verbs -------------------------------------------------------------------------------------------------

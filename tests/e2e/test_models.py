@@ -72,7 +72,9 @@ def test_a_module_that_loads_by_itself_in_main_py(stack: kit.Stack, client: Clie
 def test_a_model_that_declared_itself_batchable_gets_lists(stack: kit.Stack, client: Client) -> None:
     files = {
         # a call costs the same whatever it is given, so that larger batches are plainly worth their while
-        "predict.py": "import time\ndef predict(inputs):\n    time.sleep(0.02)\n    return [[x, len(inputs)] for x in inputs]\n",
+        "predict.py": (
+            "import time\ndef predict(inputs):\n    time.sleep(0.02)\n    return [[x, len(inputs)] for x in inputs]\n"
+        ),
         "panini.toml": "batch = true\nmax_batch = 8\n",
     }
     model = stack.deploy(files)

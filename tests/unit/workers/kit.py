@@ -94,6 +94,10 @@ class Fleet:
         """As many."""
         return size
 
+    def coming(self, number: int, size: int) -> Callable[[], None]:
+        """Nobody wants to know."""
+        return lambda: None
+
     def too_large(self, number: int, size: int) -> None:
         """Noted."""
         self.larger.append(size)

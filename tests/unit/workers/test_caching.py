@@ -151,7 +151,7 @@ async def test_a_job_that_streamed_keeps_its_answer_for_itself() -> None:
         bench.fleet.gate = hold.wait
         bench.send(job("a"), job("b"))
         await bench.until(lambda: bench.ran)
-        bench.pipeline.streamed("a")
+        bench.pipeline.execution.streamed("a")
         hold.set()
         await bench.all_done()
 
@@ -260,7 +260,7 @@ async def test_behind_a_canceled_job_the_next_leads() -> None:
         bench.send(*[job(f"a{i}") for i in range(4)])
         await bench.until(lambda: bench.ran)
 
-        bench.pipeline.cancels.ask("a0")
+        bench.pipeline.execution.cancels.ask("a0")
         await bench.settled()
         hold.set()
         await bench.all_done()

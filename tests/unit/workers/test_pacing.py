@@ -69,6 +69,45 @@ async def test_a_long_batch_is_not_waited_for_longer_than_it_should_take() -> No
         await pace.turn()
 
 
+async def test_a_batch_that_is_being_claimed_counts_already() -> None:
+    """Catches what arrives in the millisecond of a claim and goes as a small batch of its own, behind the first."""
+    pace = pacing.Pace()
+    learn(pace, 4, 100.0)
+    # Given a long one that was taken
+    came = pace.coming(4, together=True)
+    turn = asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    assert not turn.done()
+    # When it is claimed and goes to the runner, it is still waited for
+    came()
+    pace.begin(4, together=True)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not turn.done()
+    pace.end(4, ran(4, 100.0), together=True)
+    async with asyncio.timeout(5):
+        await turn
+
+
+async def test_one_that_never_comes_is_not_waited_for() -> None:
+    pace = pacing.Pace()
+    learn(pace, 4, 100.0)
+    came = pace.coming(4, together=True)
+    turn = asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    came()
+    async with asyncio.timeout(5):
+        await turn
+
+
+async def test_one_as_short_as_its_claim_keeps_nobody_from_being_claimed() -> None:
+    pace = pacing.Pace()
+    learn(pace, 4, 0.001)
+    for _ in range(8):
+        pace.coming(4, together=True)
+    await pace.turn()
+
+
 async def test_of_two_in_flight_both_count() -> None:
     # Given two long ones
     pace = pacing.Pace()

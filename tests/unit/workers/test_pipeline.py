@@ -265,7 +265,7 @@ async def test_a_lost_job_canceled_before_its_turn_does_not_run() -> None:
         await bench.until(lambda: fleet.calls)
         # When one that waits for its turn is canceled
         await bench.store.cancel("default", "m", "a1", created_at=1, now_ms=now, ttl_ms=60_000)
-        bench.pipeline.cancels.ask("a1")
+        bench.pipeline.execution.cancels.ask("a1")
         hold.set()
         await bench.until(lambda: len(bench.finished) == 3)
         # Then it did not run, and the others did
