@@ -1,6 +1,5 @@
 """HTTP in: bulk job sets."""
 
-import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ingest import accept, bulk, errors, producer
-from results import answers, bulks, refusals
+from results import answers, bulks, refusals, waits
 from wire import access, ids, problems, specs
 
 Key = Annotated[specs.Key, Depends(access.caller)]
@@ -22,8 +21,6 @@ _BODY: Final[dict[str, Any]] = {
         }
     },
 }
-
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,6})", re.IGNORECASE)
 
 DEFAULT_WAIT: Final = 60.0
 """Seconds that a set's results are waited for when its client wants them streamed and does not say how long."""
@@ -110,8 +107,8 @@ async def submit(request: Request, model: str, key: Key, id: str | None = None) 
 
 def _waited(request: Request) -> float:
     """Seconds that the stream of results may wait for them."""
-    found = _WAIT.search(request.headers.get("prefer", ""))
-    return min(float(found[1]), MOST_WAIT) if found else DEFAULT_WAIT
+    found = waits.preferred(request.headers.get("prefer", ""), most=MOST_WAIT)
+    return DEFAULT_WAIT if found is None else found
 
 
 def _named(signer: ids.Signer, endpoint: specs.Endpoint, named: str | None) -> str:

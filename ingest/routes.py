@@ -1,16 +1,15 @@
 """HTTP in: jobs. The logic is in `accept`; here are only addresses and their documentation."""
 
-import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from ingest import accept, settings
+from results import waits
 from wire import access, problems, specs
 
 Key = Annotated[specs.Key, Depends(access.caller)]
 
-_PREFER: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
 
 _BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -161,16 +160,6 @@ def _wait(request: Request, *, default: float | None) -> float | None:
     most = _settings(request).ingest_max_wait
     asked = request.query_params.get("wait")
     if asked is not None:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked) or float(asked) > most:
-            raise problems.Problem(
-                422, "Wait out of range", f"wait is a number of seconds from 0 to {most:g}, not {asked[:40]!r}"
-            )
-        return float(asked)
-    found = preferred_wait(request.headers.get("prefer", ""), _settings(request))
+        return waits.asked(asked, most=most)
+    found = waits.preferred(request.headers.get("prefer", ""), most=most)
     return default if found is None else found
-
-
-def preferred_wait(prefer: str, options: settings.Settings) -> float | None:
-    """Seconds that a `Prefer` header asks for, within bounds; none: it does not."""
-    found = _PREFER.search(prefer)
-    return min(float(found[1]), options.ingest_max_wait) if found else None

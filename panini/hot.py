@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import ingest.routes
 import results.routes
 from ingest import accept
-from results import answers, looking
+from results import answers, looking, waits
 from wire import access, directory, metrics, problems, specs
 
 ID: Final = re.compile(rb"[A-Za-z0-9_-]{34}")
@@ -194,7 +194,7 @@ class Hot:
         ):
             return None
         prefer, traceparent = headers.get(b"prefer"), headers.get(b"traceparent")
-        wait = ingest.routes.preferred_wait(prefer.decode("latin-1"), options) if prefer is not None else None
+        wait = waits.preferred(prefer.decode("latin-1"), most=options.ingest_max_wait) if prefer is not None else None
         if predict and wait is None:
             wait = options.ingest_predict_wait
         wanted = accept.Wanted(

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from results import errors, pace, protocol, records, refusals, views, waiting
+from results import errors, pace, protocol, records, refusals, views, waiting, waits
 from wire import access, directory, ids, jobs, names, problems, specs
 
 MAX_WAIT: Final = 60.0
@@ -19,7 +19,6 @@ MAX_WAIT: Final = 60.0
 MAX_LIMIT: Final = 200
 """Jobs of one page at most."""
 
-_PREFER: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 JSON: Final = "application/json"
 
 
@@ -285,13 +284,9 @@ def waited(asked: Asked) -> tuple[float, dict[str, str]]:
     """Seconds to wait, and the headers to begin with. Raises Problem 422."""
     headers = {"Content-Type": JSON}
     if asked.wait is not None:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked.wait) or float(asked.wait) > MAX_WAIT:
-            raise problems.Problem(
-                422, "Wait out of range", f"wait is a number of seconds from 0 to {MAX_WAIT:g}, not {asked.wait[:40]!r}"
-            )
-        return float(asked.wait), headers
-    if asked.prefer is not None and (match := _PREFER.search(asked.prefer)):
-        seconds = min(float(match[1]), MAX_WAIT)
+        return waits.asked(asked.wait, most=MAX_WAIT), headers
+    seconds = None if asked.prefer is None else waits.preferred(asked.prefer, most=MAX_WAIT)
+    if seconds is not None:
         headers["Preference-Applied"] = f"wait={seconds:g}"
         return seconds, headers
     return 0.0, headers
