@@ -23,6 +23,7 @@ from workers import (
     lanes,
     observed,
     outcomes,
+    pacing,
     persisting,
     postponing,
     predicting,
@@ -31,10 +32,6 @@ from workers import (
     saying,
     waiting,
 )
-
-
-def nothing() -> None:
-    """Nobody wants to know."""
 
 
 class Execution:
@@ -50,12 +47,14 @@ class Execution:
         later: postponing.Postponing,
         again: Callable[[list[jobs.Job]], None],
         over: Callable[[jobs.Job], None],
+        gone: Callable[[jobs.Job], bool],
         max_queue: int,
         heard: saying.Saying | None = None,
         reply: replies.Replies | None = None,
         shared: cache.Cache | None = None,
     ) -> None:
-        """`again`: takes jobs that did not end with those before them; `over`: a job needs its record no more."""
+        """`again`: takes jobs that did not end with those before them; `over`: a job needs its record no more; `gone`:
+        whether it comes to another worker, so that it is not to be begun here."""
         self._model = model
         self._store = store
         self._versions = versions
@@ -63,6 +62,7 @@ class Execution:
         self._postponing = later
         self._take_again = again
         self._over = over
+        self._gone = gone
         self._saying = heard
         self._replies = reply
         self._claims = claims.Claims(model=model, store=store)
@@ -112,11 +112,11 @@ class Execution:
         self._claims.give_up()
 
     async def batch(
-        self, way: waiting.Way, version: int, batch: list[jobs.Job], came: Callable[[], None] = nothing
+        self, way: waiting.Way, version: int, batch: list[jobs.Job], came: Callable[[], None] = pacing.nothing
     ) -> None:
         """Give every job of a batch its end, or another try. Raises only for errors of ours. `came`: called when the
         batch is claimed."""
-        later: list[postponing.Later] = []
+        later, left = list[postponing.Later](), list[jobs.Job]()
         try:
             try:
                 run = await self._begun(version, batch)
@@ -126,7 +126,8 @@ class Execution:
             way.visits = len(groups) + len(alone)
             for number, group in groups.items():
                 later += await self._predict_and_finish(way, number, group)
-            later += await self._run_alone(way, alone)
+            more, left = await self._run_alone(way, alone)
+            later += more
             for job in batch:
                 if job.canceling is not None:
                     await job.canceling
@@ -134,7 +135,7 @@ class Execution:
             for job in batch:
                 self._running.pop(job.id, None)
                 self.cancels.over(job)
-        await self._conclude(batch, later)
+        await self._conclude(batch, later, left)
 
     async def _begun(self, version: int, batch: Sequence[jobs.Job]) -> list[claims.Claim]:
         """Claim jobs, and end those whose answers are known; those that are to be run."""
@@ -145,15 +146,18 @@ class Execution:
         known = any(claim.job.given is not None for claim in run)
         return await self._claims.end_given(version, run) if known else run
 
-    async def _run_alone(self, way: waiting.Way, suspects: list[claims.Claim]) -> list[postponing.Later]:
+    async def _run_alone(
+        self, way: waiting.Way, suspects: list[claims.Claim]
+    ) -> tuple[list[postponing.Later], list[jobs.Job]]:
         """Run jobs whose earlier start was lost with its worker, one after the other in the whole process.
 
-        Their claims are given back until it is their turn: a killer among them takes nobody's start with it.
+        Their claims are given back until it is their turn: a killer among them takes nobody's start with it. Returns
+        those to be tried again later, and those that are another worker's by then.
         """
         waiting_for_turn = [claim for claim in suspects if claim.job.canceling is None]
         for claim in waiting_for_turn:
             claim.job.claimed = None
-        model, later = self._model(), list[postponing.Later]()
+        model, later, left = self._model(), list[postponing.Later](), list[jobs.Job]()
         given = [ends.released(job, got, model=model) for job, got in waiting_for_turn]
         if given:
             await persisting.stored(
@@ -162,16 +166,21 @@ class Execution:
         for job, got in waiting_for_turn:
             # in this order: an interactive one, which waits for no turn, must not be waited for by a bulk one's turn
             async with self._waiting.turn(way), self._suspecting:
+                if self._gone(job):
+                    left.append(job)
+                    continue
                 for again in await self._begun(got.version, [job]):
                     at_once = waiting.Way(lanes.Lane.INTERACTIVE)
                     later += await self._predict_and_finish(at_once, again.got.version, [again])
-        return later
+        return later, left
 
-    async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later]) -> None:
-        """Reply where that is asked for; then count records as finished, but those of jobs held for another try."""
+    async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later], left: list[jobs.Job]) -> None:
+        """Reply where that is asked for; then count records as finished, but those of jobs that were left, or are held
+        for another try."""
         held = {each.job for each in later}
         if later:
             held.difference_update(await self._postponing.wait(later))
+        held.update(left)
         if self._replies is not None and any(job.reply_to for job in batch):
             await self._replies.send([job for job in batch if job not in held])
         again = self._coalescing.over(batch)

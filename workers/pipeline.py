@@ -22,6 +22,7 @@ from workers import (
     fleet,
     jobs,
     lanes,
+    pacing,
     parking,
     postponing,
     replies,
@@ -68,6 +69,7 @@ class Pipeline:
             later=self._postponing,
             again=self._take_again,
             over=self._end,
+            gone=self._gone,
             max_queue=max_queue,
             heard=heard,
             reply=reply,
@@ -143,9 +145,7 @@ class Pipeline:
                 for job in late:
                     job.apart = True  # nor does it wait behind an identical one
                 for version, some in batching.apart(late, self._version_of).items():
-                    self._start(
-                        self.execution.batch(waiting.Way(lane), version, self.execution.first_of_each(version, some))
-                    )
+                    self._launch(waiting.Way(lane), version, some)
 
     async def _dispatch(self, lane: lanes.Lane, queue: waiting.Queue) -> None:
         while True:
@@ -162,17 +162,17 @@ class Pipeline:
                 queue.jobs,
                 limit_of=limit,
                 version_of=self._version_of,
-                in_time=self._versions.in_time,
+                in_time=self._versions.in_time if lane is lanes.Lane.INTERACTIVE else batching.as_many,
                 now=claims.now_ms(),
             )
             self._waiting.taken(batch)
             way = self._waiting.began(lane)
             # nobody interactive waits for a bulk batch that is not in the runner yet
-            came = self._versions.coming(version, len(batch)) if lane is lanes.Lane.INTERACTIVE else execution.nothing
+            came = self._versions.coming(version, len(batch)) if lane is lanes.Lane.INTERACTIVE else pacing.nothing
             self._launch(way, version, batch, came).add_done_callback(functools.partial(self._waiting.ended, way))
 
     def _launch(
-        self, way: waiting.Way, version: int, batch: list[jobs.Job], came: Callable[[], None] = execution.nothing
+        self, way: waiting.Way, version: int, batch: list[jobs.Job], came: Callable[[], None] = pacing.nothing
     ) -> "asyncio.Task[None]":
         return self._start(self.execution.batch(way, version, self.execution.first_of_each(version, batch), came))
 
@@ -197,7 +197,10 @@ class Pipeline:
     def _take_again(self, again: list[jobs.Job]) -> None:
         """Queue jobs that are not to end with those before them; those whose partition was taken away come to another
         worker, which may run them already."""
-        self._waiting.back([job for job in again if job.record.record.generation > self._void])
+        self._waiting.back([job for job in again if not self._gone(job)])
+
+    def _gone(self, job: jobs.Job) -> bool:
+        return job.record.record.generation <= self._void
 
     async def drain(self) -> None:
         """Start nothing more; return when what runs is stored, or after the drain time: what runs then is given up."""

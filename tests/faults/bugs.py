@@ -12,10 +12,10 @@ BUGS: Final = (
         breaks="accept",
         patches=(
             planting.Patch(
-                path="workers/pipeline.py",
-                was="            run = await self._begun(version, batch)\n",
-                becomes="            run = await self._begun(version, batch)\n"
-                "            for job in batch:\n                self._end(job)\n",
+                path="workers/execution.py",
+                was="            alone, groups = claims.apart(run)\n",
+                becomes="            alone, groups = claims.apart(run)\n"
+                "            for job in batch:\n                self._over(job)\n",
             ),
         ),
     ),
@@ -26,9 +26,9 @@ BUGS: Final = (
         breaks="accept",
         patches=(
             planting.Patch(
-                path="workers/pipeline.py",
+                path="workers/execution.py",
                 was="                self._running.pop(job.id, None)\n",
-                becomes="                self._running.pop(job.id, None)\n                self._end(job)\n",
+                becomes="                self._running.pop(job.id, None)\n                self._over(job)\n",
             ),
         ),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from results import protocol, records
+from results import memory, protocol, records
 from tests.unit.workers import kit
 from wire import jobs as words
 from wire import names, specs
@@ -226,7 +226,7 @@ async def test_a_job_whose_starts_are_used_up_is_exhausted() -> None:
 
 
 async def test_jobs_of_a_lost_worker_run_alone() -> None:
-    """So that a killer exhausts only itself. Catches `claim.got.alone` forgotten in Pipeline._batch."""
+    """So that a killer exhausts only itself. Catches `claim.got.alone` forgotten in Execution.batch."""
     async with kit.Bench() as bench:
         lost = [protocol.ClaimRequest(id=f"a{i}", token=f"{i:016x}", version=1, created_at=1) for i in range(3)]
         await bench.store.claim("default", "m", lost, now_ms=time.time_ns() // 1_000_000)
@@ -235,7 +235,7 @@ async def test_jobs_of_a_lost_worker_run_alone() -> None:
 
 
 async def test_a_killer_takes_nobodys_start_with_it() -> None:
-    """Catches claims of lost jobs being held while another of them runs (`release` in Pipeline._run_alone)."""
+    """Catches claims of lost jobs being held while another of them runs (`release` in Execution._run_alone)."""
     # Given jobs that were lost with their worker, in two batches, and a run that does not end
     fleet = kit.Fleet(most=3)
     fleet.gate = asyncio.Event().wait
@@ -273,8 +273,37 @@ async def test_a_lost_job_canceled_before_its_turn_does_not_run() -> None:
         assert await bench.job("a1") == ("canceled", None)
 
 
+async def test_a_lost_job_that_went_to_another_worker_before_its_turn_is_left_to_it() -> None:
+    """Catches a suspect that is begun, and charged, beside its new worker's run; and one that is left and finished."""
+    store, now = memory.Store(), time.time_ns() // 1_000_000
+    former, later = kit.Fleet(), kit.Fleet()
+    gates = asyncio.Event(), asyncio.Event()
+    former.gate, later.gate = gates[0].wait, gates[1].wait
+    async with kit.Bench(former, store=store, drain=0.0) as one, kit.Bench(later, store=store) as other:
+        # Given two jobs that were lost with their worker: one runs, and one waits for its turn
+        lost = [protocol.ClaimRequest(id=f"a{i}", token=f"{i:016x}", version=1, created_at=1) for i in range(2)]
+        await store.claim("default", "m", lost, now_ms=now)
+        one.pipeline.receive(kit.several(0, 1))
+        await one.until(lambda: former.calls)
+        # When their partition goes to another worker, which runs the second
+        await one.pipeline.revoked()
+        other.pipeline.receive(kit.several(1, first=1))
+        await other.until(lambda: later.calls)
+        gates[0].set()
+        await one.until(lambda: one.finished)
+        await one.settled()
+        # Then that one is not begun here, and not counted as finished
+        assert former.inputs == [[0]]
+        assert one.finished == [0]
+        found = await store.fetch("default", "m", "a1")
+        assert found is not None
+        assert found.starts == 2
+        gates[1].set()
+        await other.until(lambda: other.finished == [1])
+
+
 async def test_suspects_of_both_lanes_do_not_wait_for_each_other() -> None:
-    """Catches a suspect that waits for its lane's turn while it holds the turn of suspects (Pipeline._run_alone): the
+    """Catches a suspect that waits for its lane's turn while it holds the turn of suspects (Execution._run_alone): the
     interactive batch, whose end the lane waits for, waited for that, and the worker stood still for ever."""
     async with kit.Bench() as bench:
         # Given jobs of both lanes, whose worker was lost
