@@ -4,7 +4,7 @@ A batch never mixes versions. It is taken at once when a place in flight is free
 runner is busy, so an idle model answers a lone job without waiting and a busy one is handed all that came meanwhile.
 """
 
-import itertools
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -13,11 +13,16 @@ from workers import jobs
 
 T = TypeVar("T")
 
-InTime = Callable[[int, int, list[tuple[int, float]]], int]
-"""Of a version, a size, and the deadlines of jobs (places, and seconds left): the size that these allow."""
+Due = list[tuple[int, float]]
+"""Deadlines of jobs in a batch: their places, and the seconds left."""
 
 BYTES: Final = 16 << 20
 """Of inputs in a batch: a runner holds all of them at once, decoded, which often takes several times as much."""
+
+
+def as_many(_version: int, size: int, _due: Due) -> int:
+    """Deadlines have no say."""
+    return size
 
 
 def take(
@@ -25,35 +30,36 @@ def take(
     *,
     limit_of: Callable[[int], int],
     version_of: Callable[[jobs.Job], int],
-    in_time: InTime = lambda _version, size, _due: size,
+    in_time: Callable[[int, int, Due], int] = as_many,
     now: int = 0,
 ) -> tuple[int, list[jobs.Job]]:
     """Remove and return the next batch and its version: the first job, and those behind it that share its version,
-    `limit_of(version)` together at most, and BYTES of inputs. Jobs of another version keep their places. `waiting` must
-    not be empty. Of jobs with deadlines `in_time` says how many; now: Unix ms.
+    `limit_of(version)` together at most, and BYTES of inputs; where some have deadlines, as many as `in_time` says of
+    that version, that size and these. The others keep their places. `waiting` must not be empty. now: Unix ms.
     """
-    version = version_of(waiting[0])
-    limit = min(limit_of(version), len(waiting))
-    due = [
-        (place, (job.envelope.deadline - now) / 1000)
-        for place, job in enumerate(itertools.islice(waiting, limit))
-        if job.envelope is not None and job.envelope.deadline is not None
-    ]
-    if due:
-        limit = in_time(version, limit, due)
     first = waiting.popleft()
-    batch, room = [first], BYTES - first.size
-    passed: list[jobs.Job] = []
+    version = version_of(first)
+    batch, limit, room = [first], limit_of(version), BYTES - first.size
+    passed: list[tuple[int, jobs.Job]] = []
+    """Before which place of the batch each stood."""
     while waiting and len(batch) < limit:
         job = waiting.popleft()
         if version_of(job) != version:
-            passed.append(job)
+            passed.append((len(batch), job))
         elif (room := room - job.size) >= 0:
             batch.append(job)
         else:
-            passed.append(job)
+            passed.append((len(batch), job))
             break
-    waiting.extendleft(reversed(passed))
+    due = [
+        (place, (job.envelope.deadline - now) / 1000)
+        for place, job in enumerate(batch)
+        if job.envelope is not None and job.envelope.deadline is not None
+    ]
+    if due and (size := in_time(version, len(batch), due)) < len(batch):
+        passed = sorted([*passed, *list(enumerate(batch))[size:]], key=operator.itemgetter(0))
+        batch = batch[:size]
+    waiting.extendleft([job for _, job in reversed(passed)])
     return version, batch
 
 

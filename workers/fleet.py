@@ -137,7 +137,7 @@ class Fleet:
     def coming(self, number: int, size: int) -> Callable[[], None]:
         """A batch of version `number` was taken; what is returned is to be called when it is claimed."""
         loaded = self._loaded.get(number)
-        return (lambda: None) if loaded is None else loaded.pace.coming(size, together=loaded.together())
+        return pacing.nothing if loaded is None else loaded.pace.coming(size, together=loaded.together())
 
     def too_large(self, number: int, size: int) -> None:
         """A call of version `number` ran out of time or memory with `size` inputs, each of which alone does well."""

@@ -26,10 +26,11 @@ class Pace:
         """Of inputs that run one by one, in one go."""
         self.together = sizing.Sizes()
         self._coming: list[float] = []
+        """Seconds that each batch should take which is being claimed."""
         self._flying: deque[float] = deque()
-        """Seconds that each batch should take which is being claimed, or is in the runner."""
+        """The same of those in the runner."""
         self._until = 0.0
-        """When the runner should have done all of these."""
+        """When it should have done these."""
         self._freed = asyncio.Event()
 
     def limit(self, most: int, *, together: bool, timeout: float, within: float = LONGEST) -> int:
@@ -40,13 +41,13 @@ class Pace:
 
     def in_time(self, size: int, due: Sequence[tuple[int, float]], *, together: bool) -> int:
         """Inputs of the next batch, `size` at most, as their deadlines allow. `due`: places, and seconds left now."""
-        before = max(self._until - time.monotonic(), 0.0) if self._busy else 0.0
+        before = self._left()
         sizes = self.together if together else self.alone
         return sizes.in_time(size, [(place, left - before) for place, left in due])
 
     async def turn(self) -> None:
         """Return when the next batch is to be taken: at once, unless the runner has more to do than claiming takes."""
-        while self._busy and (left := self._until - time.monotonic() - sizing.LEAD) > 0:
+        while (left := self._left() - sizing.LEAD) > 0:
             self._freed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -57,38 +58,34 @@ class Pace:
         be called when it is claimed. One that is as short as its claim is counted only then, lest the runner idle."""
         expected = (self.together if together else self.alone).expected(size)
         if expected <= sizing.LEAD:
-            return _nothing
-        self._count(expected)
+            return nothing
         self._coming.append(expected)
         return functools.partial(self._came, expected)
 
     def _came(self, expected: float) -> None:
         self._coming.remove(expected)
-        self._until -= expected
         self._freed.set()
 
     def begin(self, size: int, *, together: bool) -> None:
         """A batch goes to the runner."""
         expected = (self.together if together else self.alone).expected(size)
-        self._count(expected)
+        now = time.monotonic()
+        self._until = (max(now, self._until) if self._flying else now) + expected
         self._flying.append(expected)
 
-    def _count(self, expected: float) -> None:
-        now = time.monotonic()
-        self._until = (max(now, self._until) if self._busy else now) + expected
-
-    @property
-    def _busy(self) -> bool:
-        return bool(self._flying or self._coming)
+    def _left(self) -> float:
+        """Seconds of work that are there or coming."""
+        there = max(self._until - time.monotonic(), 0.0) if self._flying else 0.0
+        return there + sum(self._coming)
 
     def end(self, size: int, ran: outcomes.Ran | None, *, together: bool) -> None:
         """The batch that began first is back; None: it ended with an error of ours."""
         self._flying.popleft()
-        self._until = time.monotonic() + sum(self._flying) + sum(self._coming)
+        self._until = time.monotonic() + sum(self._flying)
         self._freed.set()
         if ran is not None and not ran.asked and ran.predict_ms > 0 and ran.batch_error is None:
             (self.together if together else self.alone).took(size, ran.predict_ms / 1000)
 
 
-def _nothing() -> None:
-    """It was not counted."""
+def nothing() -> None:
+    """Nobody waits for that batch."""

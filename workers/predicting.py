@@ -31,7 +31,7 @@ async def predict(
         else:
             alike.setdefault(job.timeout, []).append(job)
     groups = list(alike.values())  # apart by timeout, so that nobody is held to a neighbour's shorter one
-    spent, fruitless, too_large = 0.0, 0, 0
+    spent, fruitless, sizes = 0.0, 0, _Sizes()
     while groups:
         group = [job for job in groups.pop(0) if not job.canceled]
         if not group:
@@ -40,16 +40,16 @@ async def predict(
         spent += ran.predict_ms
         if len(group) == len(batch) and outcomes.answered(ran.outcomes) and not any(job.canceled for job in batch):
             return ran.outcomes, spent
-        if len(group) > 1 and not ran.asked and _for_its_size(ran):
-            too_large = min(too_large or len(group), len(group))
+        sizes.saw(group, ran)
         if ran.asked:  # killed for a canceled job: the others run again, whatever they had begun
             groups.insert(0, unfinished(group, ran, stopped=True, answers=answers))
             continue
         fruitless = fruitless + 1 if _none_began(ran) and lonely() else 0
         unanswered = unfinished(group, ran, final=fruitless >= FRUITLESS, answers=answers)
         groups[:0] = bisect.split(unanswered, together=ran.batch_error is not None or _all_began(ran))
-    if too_large and outcomes.answered(list(answers.values())):  # else the guilty input may be why
-        versions.too_large(version, too_large)
+    all_well = len(answers) == len(batch) and outcomes.answered(list(answers.values()))
+    if all_well and (larger := sizes.too_large()) is not None:  # else a guilty or a canceled input may be why
+        versions.too_large(version, larger)
     return [_CANCELED if job.canceled else answers[job.id] for job in batch], spent
 
 
@@ -80,6 +80,32 @@ def unfinished(
         else:
             answers[job.id] = outcome
     return again
+
+
+class _Sizes:
+    """Calls for several of a batch's inputs: which sizes ran out of time or memory, and which did well."""
+
+    def __init__(self) -> None:
+        self._failed: list[int] = []
+        self._well = 1
+
+    def saw(self, group: list[jobs.Job], ran: outcomes.Ran) -> None:
+        """A call came back. One that had a job's own time is not the version's fault."""
+        if len(group) == 1 or ran.asked:
+            return
+        if outcomes.answered(ran.outcomes):
+            self._well = max(self._well, len(group))
+        elif _for_its_size(ran) and (group[0].timeout is None or not _timed_out(ran)):
+            self._failed.append(len(group))
+
+    def too_large(self) -> int | None:
+        """The smallest size that failed while no larger one did well; None: there is none."""
+        return min([size for size in self._failed if size > self._well], default=None)
+
+
+def _timed_out(ran: outcomes.Ran) -> bool:
+    last = ran.outcomes[-1]
+    return isinstance(last, outcomes.Lost) and last.type is words.ErrorType.TIMEOUT
 
 
 def _for_its_size(ran: outcomes.Ran) -> bool:

@@ -11,7 +11,6 @@ cliff where memory ends, is found out, and a change is followed.
 docs/batching.md has the table.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,7 +27,7 @@ SOONER: Final = 0.5
 AGAIN: Final = 25
 """Batches, of which one may be twice as large as the knee and one half as large, so that a change is noticed."""
 PATIENCE: Final = 200
-"""Batches as large as the ceiling allows, after which it is doubled; twice as many after each that failed again."""
+"""Batches as large as the ceiling allows, after which it is doubled; twice as many after each time it failed."""
 STEPS: Final = 11
 """Powers of two that are kept apart: 1, 2, 3-4, 5-8, … 513-1024."""
 
@@ -68,10 +67,12 @@ class Sizes:
             self._best = self._knee()
 
     def failed(self, size: int) -> None:
-        """A batch of `size` was too large for the memory or the time there is, and its inputs alone are not."""
-        self.ceiling = max(1, size // 2)
-        self._patience *= 2
+        """A batch of `size` was too large for the memory or the time there is, and its inputs in parts are not."""
+        if size > self.ceiling:
+            return  # it was on its way when another told the same
+        self.ceiling = max(1, (size + 1) // 2)
         self._left = self._patience
+        self._patience *= 2
 
     def limit(self, most: int, *, within: float) -> int:
         """Inputs of the next batch, `most` at most, so that it should not take longer than `within` seconds."""
@@ -95,8 +96,8 @@ class Sizes:
         late = self.expected(size)
         smaller = size // 2
         while smaller and 2 * self._rate(smaller) >= self._rate(size):
-            nearest = min([left for place, left in due if place < smaller], default=math.inf)
-            if self.expected(smaller) <= nearest < late:
+            soon = self.expected(smaller)
+            if any(soon <= left < late for place, left in due if place < smaller):
                 return smaller
             smaller //= 2
         return size

@@ -65,23 +65,23 @@ def test_a_batch_of_large_inputs_ends_at_its_bytes(monkeypatch: pytest.MonkeyPat
 
 
 def test_deadlines_have_a_say_in_the_size() -> None:
-    # Given three jobs, two of them with a deadline
-    record = kit.record(
-        [{"id": f"a{i}", "input": i, **({"deadline": 5_000 + 1000 * i} if i else {})} for i in range(3)]
-    )
-    queue = deque(jobs.read(record, topic_uuid="T", max_age=1e9))
+    # Given jobs of two versions, most of them with a deadline
+    made = [{"id": f"a{i}", "input": i, "version": 1 + (i in {1, 4})} for i in range(6)]
+    for one in made[1:]:
+        one["deadline"] = 5_000 + 1000 * int(str(one["input"]))
+    queue = deque(jobs.read(kit.record(made), topic_uuid="T", max_age=1e9))
     asked: list[Any] = []
 
     def in_time(*given: Any) -> int:
         asked.append(given)
-        return 1
+        return 2
 
     # When a batch is taken
-    _, batch = batching.take(queue, limit_of=lambda _: 9, version_of=version_of, in_time=in_time, now=4_000)
-    # Then it is as large as they allow, and the others keep their places
-    assert asked == [(0, 3, [(1, 2.0), (2, 3.0)])]
-    assert names(batch) == ["a0"]
-    assert names(queue) == ["a1", "a2"]
+    _, batch = batching.take(queue, limit_of=lambda _: 4, version_of=version_of, in_time=in_time, now=4_000)
+    # Then it is as large as its own deadlines allow, and the others keep their places
+    assert asked == [(1, 4, [(1, 3.0), (2, 4.0), (3, 6.0)])]
+    assert names(batch) == ["a0", "a2"]
+    assert names(queue) == ["a1", "a3", "a4", "a5"]
 
 
 @given(st.integers(1, 200), st.data())

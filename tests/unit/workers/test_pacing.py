@@ -29,7 +29,9 @@ async def test_a_short_batch_is_not_waited_for() -> None:
     pace = pacing.Pace()
     learn(pace, 4, 0.001)
     pace.begin(4, together=True)
-    await pace.turn()
+    turn = asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    assert turn.done()
 
 
 async def test_a_batch_has_as_many_as_fit_into_its_time() -> None:
@@ -105,7 +107,20 @@ async def test_one_as_short_as_its_claim_keeps_nobody_from_being_claimed() -> No
     learn(pace, 4, 0.001)
     for _ in range(8):
         pace.coming(4, together=True)
-    await pace.turn()
+    turn = asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    assert turn.done()
+
+
+async def test_one_that_came_leaves_those_that_still_come() -> None:
+    pace = pacing.Pace()
+    learn(pace, 4, 100.0)
+    came, _ = pace.coming(4, together=True), pace.coming(4, together=True)
+    came()
+    turn = asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    assert not turn.done()
+    turn.cancel()
 
 
 async def test_of_two_in_flight_both_count() -> None:

@@ -68,39 +68,65 @@ LONG: Final = kit.lost(words.ErrorType.TIMEOUT)
 FULL: Final = outcomes.Failure(words.ErrorType.PREDICT_ERROR, "CUDA out of memory")
 
 
-def _above(most: int, given: list[Any], ran: outcomes.Ran, guilty: Any = None) -> outcomes.Ran | None:
-    """`ran` of a call that is too large, or has the guilty input in it."""
-    return ran if len(given) > most or guilty in given else None
+def too_long(size: int) -> outcomes.Ran:
+    """A call that ran out of time."""
+    return outcomes.Ran([LONG] * size, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("ran", "guilty", "larger"),
-    [
-        (lambda n: outcomes.Ran([LONG] * n, 0.0), None, [3]),
-        (lambda n: outcomes.Ran([kit.lost(words.ErrorType.OUT_OF_MEMORY)] * n, 0.0), None, [3]),
-        (lambda n: outcomes.Ran([FULL] * n, 1.0, FULL.message), None, [3]),
-        # one input is why: its neighbours come in batches as large as ever
-        (lambda n: outcomes.Ran([LONG] * n, 0.0), 7, []),
-        (lambda n: outcomes.Ran([FULL] * n, 1.0, FULL.message), 7, []),
-        # a crash and an error say nothing of sizes
-        (lambda n: outcomes.Ran([BEGAN] * n, 0.0), None, []),
-        (lambda n: outcomes.Ran([RAISED] * n, 1.0, "no"), None, []),
-    ],
-)
-async def test_a_batch_was_too_large_if_all_its_inputs_do_well_in_smaller_ones(
-    ran: Callable[[int], outcomes.Ran], guilty: int | None, larger: list[int]
-) -> None:
+def out_of_memory(size: int) -> outcomes.Ran:
+    """A call that raised for want of memory."""
+    return outcomes.Ran([FULL] * size, 1.0, FULL.message)
+
+
+Spoils = Callable[[list[Any]], bool]
+
+LARGE: Final[dict[str, tuple[Spoils, Callable[[int], outcomes.Ran], list[int]]]] = {
+    # which calls end so · how · what of sizes is told, of a batch of 12
+    "more than 2 take too long": (lambda given: len(given) > 2, too_long, [3]),
+    "more than 3 kill the runner": (
+        lambda given: len(given) > 3,
+        lambda size: outcomes.Ran([kit.lost(words.ErrorType.OUT_OF_MEMORY)] * size, 0.0),
+        [6],
+    ),
+    "more than 6 have no memory": (lambda given: len(given) > 6, out_of_memory, [12]),
+    "one of them hangs": (lambda given: 7 in given, too_long, []),
+    "one of them has no memory": (lambda given: 7 in given, out_of_memory, []),
+    "one is heavy in company only": (lambda given: 7 in given and len(given) > 1, out_of_memory, [12]),
+    "more than 2 crash": (lambda given: len(given) > 2, lambda size: outcomes.Ran([BEGAN] * size, 0.0), []),
+    "more than 2 raise": (lambda given: len(given) > 2, lambda size: outcomes.Ran([RAISED] * size, 1.0, "no"), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LARGE)
+async def test_a_size_is_to_blame_if_all_its_inputs_do_well_in_smaller_ones(case: str) -> None:
     """Catches one hanging input that ends batching for its worker: each part of its batch fails."""
-    most = 2 if guilty is None else 99
-
-    def predict(given: list[Any]) -> list[outcomes.Outcome] | outcomes.Ran:
-        return _above(most, given, ran(len(given)), guilty) or kit.double(given)
-
-    fleet = kit.Fleet(predict)
+    spoils, ends, larger = LARGE[case]
+    fleet = kit.Fleet(lambda given: ends(len(given)) if spoils(given) else kit.double(given))
     async with kit.Bench(fleet) as bench:
         await bench.run([kit.record([{"id": f"a{i}", "input": i} for i in range(12)])])
-    # 12, 6 and 3 failed, 2 and 1 did not
     assert fleet.larger == larger
+
+
+async def test_a_job_that_allows_too_little_time_blames_no_size() -> None:
+    fleet = kit.Fleet(lambda given: too_long(len(given)) if len(given) > 2 else kit.double(given))
+    async with kit.Bench(fleet) as bench:
+        await bench.run([kit.record([{"id": f"a{i}", "input": i, "timeout": 0.01} for i in range(12)])])
+    assert fleet.larger == []
+
+
+async def test_a_hanging_job_that_is_canceled_blames_no_size() -> None:
+    """Catches what clients do with a job that hangs: the others do well, without it."""
+    batch = jobs.read(kit.record([{"id": f"a{i}", "input": i} for i in range(12)]), topic_uuid="T", max_age=60)
+
+    def predict(given: list[Any]) -> list[outcomes.Outcome] | outcomes.Ran:
+        if len(given) == 3:
+            batch[7].canceled = True
+        return too_long(len(given)) if 7 in given else kit.double(given)
+
+    versions: Any = kit.Fleet(predict)
+    found, _ = await predicting.predict(versions, 1, batch, lonely=lambda: True)
+    assert sum(isinstance(one, outcomes.Output) for one in found) == 11
+    assert versions.larger == []
 
 
 async def test_inputs_that_run_one_by_one_are_never_too_large() -> None:

@@ -75,6 +75,16 @@ def test_a_size_that_failed_is_not_tried_again() -> None:
     assert learned.limit(MOST, within=10.0) == 1
 
 
+def test_batches_that_were_on_their_way_fail_only_once() -> None:
+    learned = settle(lambda n: 0.05 + 0.0001 * n)
+    for size in (64, 64, 40):
+        learned.failed(size)
+    assert learned.ceiling == 32
+    for _ in range(sizing.PATIENCE):
+        learned.took(32, 0.053)
+    assert learned.ceiling == 64
+
+
 def test_the_ceiling_is_tried_again_ever_more_seldom() -> None:
     learned = settle(lambda n: 0.05 + 0.0001 * n)
     seen = []
@@ -88,7 +98,7 @@ def test_the_ceiling_is_tried_again_ever_more_seldom() -> None:
             before += 1
         seen.append(before)
     # Then a larger one is tried, each time later
-    assert seen == [2 * sizing.PATIENCE, 4 * sizing.PATIENCE, 8 * sizing.PATIENCE]
+    assert seen == [sizing.PATIENCE, 2 * sizing.PATIENCE, 4 * sizing.PATIENCE]
     # and small ones, which say nothing of that, do not count
     learned.failed(32)
     for _ in range(100 * sizing.PATIENCE):
@@ -109,7 +119,9 @@ MATRIX = {n: 0.004 + 0.001 * n for n in (1, 2, 4, 8, 16, 32, 64)}
         pytest.param([(0, 0.025)], 16, id="in time with a quarter"),
         pytest.param([(0, 0.001)], 64, id="late whatever is done"),
         pytest.param([(40, 0.050)], 64, id="behind the end of a smaller one it would only be later"),
-        pytest.param([(40, 0.001), (3, 0.050)], 32, id="one that is lost does not hurt another"),
+        pytest.param([(40, 0.001), (3, 0.050)], 32, id="one that is lost does not hurt another before it"),
+        pytest.param([(0, 0.001), (3, 0.050)], 32, id="nor one behind it"),
+        pytest.param([(0, -5.0)], 64, id="one that has passed"),
     ],
 )
 def test_a_deadline_makes_a_batch_smaller_where_that_helps(due: list[tuple[int, float]], size: int) -> None:
