@@ -93,9 +93,7 @@ def _answer_errors(app: fastapi.FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: fastapi.Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return _response(
-            problems.Problem(500, "Our mistake", "an error of Panini itself; the log of this process has it")
-        )
+        return _response(problems.OURS)
 
 
 def _response(problem: problems.Problem) -> Response:

@@ -31,8 +31,6 @@ PARTS: Final = (
 
 _NOT_MODIFIED: Final = 304
 
-_OURS: Final = problems.Problem(500, "Our mistake", "an error of Panini itself; the log of this process has it")
-
 
 class _Cycle:
     """Stands where the protocol keeps the request that it is busy with, and looks to it like one of its own."""
@@ -148,7 +146,7 @@ class Front(httptools_impl.HttpToolsProtocol):
         except Exception:  # the boundary: as the application answers it
             log.exception("a request ended with an error of ours")
             self._own.keep_alive = False
-            said = answers.refused(_OURS)
+            said = answers.refused(problems.OURS)
         if isinstance(said, looking.Later):
             self._then = said.then
             self.tasks.add(cast("asyncio.Task[None]", said.future))  # the server cancels it when its grace is over

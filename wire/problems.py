@@ -29,6 +29,10 @@ class Problem(Exception):
         return msgspec.json.encode(document(self.status, self.title, self.detail, **self.extra))
 
 
+OURS: Final = Problem(500, "Our mistake", "an error of Panini itself; the log of this process has it")
+"""What a client is told of an error that nobody foresaw."""
+
+
 def document(status: int, title: str, detail: str = "", **extra: Any) -> dict[str, Any]:
     """A problem details object; `extra` members stand beside the standard ones."""
     document: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status}

@@ -17,6 +17,7 @@ fractions one in FEW may be off by OF_SCALE alone; in one shorter than FEW, none
 answers that are all of the size 1e-9 are compared as closely as large ones. Pure.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -150,7 +151,7 @@ class _Scale:
     def __init__(self) -> None:
         self._values: list[Any] = []
         self._largest: dict[Place, float] = {}
-        self._standing: dict[Place, list[Any]] = {}
+        self._indexed: dict[Place, list[float]] = {}
 
     def add(self, value: Any) -> Any:
         """Measure one answer, before any is compared: that answer, or _DEEP."""
@@ -167,7 +168,7 @@ class _Scale:
         if gap <= ROUNDING * min(self._largest.get(_place(path), 0.0), 1.0):
             return True
         return self.beside(one, other, path) and all(
-            any(_holds(items[step], gap / OF_INDEX) for items in self._at(path[:level]) if step < len(items))
+            step < len(tops := self._tops(path[:level])) and tops[step] >= gap / OF_INDEX
             for level, step in enumerate(path)
             if isinstance(step, int)
         )
@@ -176,37 +177,41 @@ class _Scale:
         """Whether two fractions differ by little beside the largest at their place."""
         return abs(one - other) <= OF_SCALE * self._largest.get(_place(path), 0.0)
 
-    def _at(self, path: Path) -> list[Any]:
-        """All lists at the place of `path`. Kept: matrices ask again and again."""
+    def _tops(self, path: Path) -> list[float]:
+        """Of all lists at the place of `path`, the largest fraction at each index, or anywhere below it. Kept: matrices
+        ask again and again."""
         place = _place(path)
-        if place not in self._standing:
+        if place not in self._indexed:
             found = self._values
             for step in path:
                 if isinstance(step, int):
                     found = [item for value in found if isinstance(value, list) for item in value]
                 else:
                     found = [value[step] for value in found if isinstance(value, dict) and step in value]
-            self._standing[place] = [value for value in found if isinstance(value, list)]
-        return self._standing[place]
+            lists = [value for value in found if isinstance(value, list)]
+            together = itertools.zip_longest(*lists, fillvalue=None)
+            self._indexed[place] = [max(map(_top, items), default=0.0) for items in together]
+        return self._indexed[place]
 
 
 def _place(path: Path) -> Place:
     return tuple("*" if isinstance(step, int) else step for step in path)
 
 
-def _holds(value: Any, least: float) -> bool:
-    """Whether a fraction of at least `least` is anywhere in it."""
-    left = [value]
+def _top(value: Any) -> float:
+    """The largest fraction that is anywhere in it."""
+    if isinstance(value, float):
+        return abs(value)
+    top, left = 0.0, [value]
     while left:
         item = left.pop()
         if isinstance(item, float):
-            if abs(item) >= least:
-                return True
+            top = max(top, abs(item))
         elif isinstance(item, list):
             left.extend(item)
         elif isinstance(item, dict):
             left.extend(item.values())
-    return False
+    return top
 
 
 def _measure(value: Any, place: Place, largest: dict[Place, float]) -> None:

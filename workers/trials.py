@@ -110,24 +110,29 @@ class Trials:
         places = verifying.sample(together)
         some = [inputs[place] for place in places]
         proof = await runner.run(some, together=False, timeout=timeout)
-        if any(isinstance(one, outcomes.Lost) for one in proof.outcomes):
-            return self._unchecked(ran, places, proof)
-        verdict = await compare(runner, some, proof.outcomes, [together[place] for place in places], timeout)
+        lost = [
+            (place, one) for place, one in zip(places, proof.outcomes, strict=True) if isinstance(one, outcomes.Lost)
+        ]
+        if lost:
+            return self._unchecked(ran, lost, asked=proof.asked)
+        try:
+            verdict = await compare(runner, some, proof.outcomes, [together[place] for place in places], timeout)
+        except errors.RunnerEnded as ended:
+            end = outcomes.Lost(words.ErrorType.CRASHED, ended.message, began=ended.began)
+            return self._unchecked(ran, [(places[0], end)], asked=False)
         if verdict is None:
             self.policy.agreed(len(inputs), cost_ms=proof.predict_ms, alike=comparing.alike(together))
             return ran
         self._close(verdict)
         return await self._alone(runner, inputs, ran, range(len(inputs)), timeout=timeout, ids=ids)
 
-    def _unchecked(self, ran: outcomes.Ran, places: Sequence[int], proof: outcomes.Ran) -> outcomes.Ran:
+    def _unchecked(self, ran: outcomes.Ran, lost: list[tuple[int, outcomes.Lost]], *, asked: bool) -> outcomes.Ran:
         """The runner ended before a check was over: all its inputs come again, since none was answered in certainty."""
-        lost = [
-            (place, one) for place, one in zip(places, proof.outcomes, strict=True) if isinstance(one, outcomes.Lost)
-        ]
-        if not proof.asked and self.policy.broke():
-            self._close(verdicts.alone_fails(*lost[0]))
+        began = [(place, one) for place, one in lost if one.began]  # else another batch ended it
+        if began and not asked and self.policy.broke():
+            self._close(verdicts.alone_fails(*began[0]))
         again = outcomes.Lost(lost[0][1].type, lost[0][1].message, began=False)
-        return outcomes.Ran([again] * len(ran.outcomes), ran.predict_ms + proof.predict_ms, asked=proof.asked)
+        return outcomes.Ran([again] * len(ran.outcomes), ran.predict_ms, asked=asked)
 
     async def _mended(
         self, runner: Runner, inputs: Sequence[bytes], ran: outcomes.Ran, *, timeout: float, ids: Sequence[str]
@@ -202,23 +207,25 @@ async def compare(
 ) -> specs.Verdict | None:  # fmt: skip
     """Why the outcomes of inputs together are not those of the inputs alone; None: they are. Raises RunnerEnded.
 
-    Where they differ the inputs run alone once more: a predict() that contradicts itself is told so, and what failed
-    alone for a moment only is compared by its second answer.
+    Where they differ the inputs run alone once more: a predict() that contradicts itself is told so, what failed alone
+    for a moment only is compared by its second answer, and where the second look tells nothing, nothing is told.
     """
     lost = next((one for one in together if isinstance(one, outcomes.Lost)), None)
     if lost is not None:
         raise errors.RunnerEnded(lost.message, began=lost.began)
     if await _found(alone, together) is None:
         return None
-    repeated = (await runner.run(inputs, together=False, timeout=timeout)).outcomes
-    for first, second in zip(alone, repeated, strict=True):
-        answered = isinstance(first, outcomes.Output) and isinstance(second, outcomes.Output)
-        if answered and await _found([first], [second]) is not None:
-            return verdicts.unsteady(first, second)
-    steady = [
-        second if isinstance(first, outcomes.Failure) and isinstance(second, outcomes.Output) else first
-        for first, second in zip(alone, repeated, strict=True)
-    ]
+    second = await runner.run(inputs, together=False, timeout=timeout)
+    steady: list[outcomes.Outcome] = []
+    for first, again, other in zip(alone, second.outcomes, together, strict=True):
+        failed = isinstance(first, outcomes.Failure)
+        if failed and isinstance(again, outcomes.Lost):
+            raise errors.RunnerEnded(again.message, began=again.began and not second.asked)
+        if isinstance(again, outcomes.Failure) and isinstance(other, outcomes.Failure):
+            raise errors.RunnerEnded("by now it fails alone, too", began=False)
+        if not failed and isinstance(again, outcomes.Output) and await _found([first], [again]) is not None:
+            return verdicts.unsteady(first, again)
+        steady.append(again if failed else first)
     return await _found(steady, together)
 
 

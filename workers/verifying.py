@@ -96,6 +96,7 @@ class Policy:
 
     def passed(self, trial: Trial) -> None:
         """The trial's batch gave the same."""
+        self._strikes = 0
         self._open(weak=trial.weak)
 
     def broke(self) -> bool:

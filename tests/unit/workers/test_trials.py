@@ -1,6 +1,5 @@
 """Verified batching with a runner that does as it is told: what becomes of a batch that is checked."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +44,11 @@ class House:
 
     async def ran(self, *inputs: bytes) -> outcomes.Ran:
         return await self.trials.run(self.runner, inputs, timeout=5.0, ids=[str(i) for i in range(len(inputs))])
+
+    async def proved(self) -> None:
+        """Return when the trial that runs is over."""
+        assert self.trials._proving is not None
+        await self.trials._proving
 
     @property
     def state(self) -> specs.Batching:
@@ -166,10 +170,48 @@ async def test_the_sample_of_a_deploy_can_close_batches_and_opens_none(
     assert (runner.calls[0], found.advice is None) == ((True, 3), state is not CLOSED)
 
 
+async def test_a_check_that_another_batch_cut_off_is_no_strike() -> None:
+    """Catches a killer in the batch behind, whose runner takes the check along, that closes batches for good."""
+    house = House()
+    for number in range(1, 6):
+        house.runner.alone[number] = lambda size: outcomes.Ran([kit.lost(began=False)] * size, 0.0)
+        assert not any(isinstance(one, outcomes.Output) for one in (await house.ran(b"a", b"bb", b"ccc")).outcomes)
+    assert house.state is OPEN
+    assert (await house.ran(b"a", b"bb", b"ccc")).outcomes == ANSWERS
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_second_look_that_is_cut_off_tells_nothing(asked: bool) -> None:
+    """Catches an input that failed for a moment, and whose repetition ended with the runner, that closes batches."""
+    house = House()
+    house.runner.alone = {1: first_fails, 2: lambda size: dies(size, asked=asked)}
+    found = await house.ran(b"a", b"bb", b"ccc")
+    assert all(isinstance(one, outcomes.Lost) and not one.began for one in found.outcomes)
+    assert (house.state, house.verdicts) == (OPEN, [])
+    assert (await house.ran(b"a", b"bb", b"ccc")).outcomes == ANSWERS
+
+
+async def test_a_trial_during_an_outage_proves_nothing() -> None:
+    """Catches "each of these inputs does well alone" of inputs that do so no more."""
+    house = House()
+    house.trials = trials.Trials(known=None, report=house.verdicts.append, sizes=sizing.Sizes())
+    house.runner.together = dict.fromkeys((1, 2), lambda size: outcomes.Ran([FAILED] * size, 1.0, FAILED.message))
+    house.runner.alone[2] = lambda size: outcomes.Ran([FAILED] * size, 1.0)
+    # When a trial raises, twice, and its inputs alone do, too
+    await house.ran(b"a", b"bb")
+    await house.proved()
+    # Then it is tried again later
+    assert (house.state, house.verdicts) == (specs.Batching.UNPROVEN, [])
+    await house.ran(b"a", b"bb")
+    await house.proved()
+    assert house.state is OPEN
+
+
 async def test_a_trial_that_is_stopped_is_forgotten() -> None:
     house = House()
     house.trials = trials.Trials(known=None, report=house.verdicts.append, sizes=sizing.Sizes())
     await house.ran(b"a", b"bb")
+    assert house.trials._proving is not None
     await house.trials.stop()
-    await asyncio.sleep(0)
-    assert house.verdicts == []
+    assert house.trials._proving.cancelled()
+    assert (house.state, house.verdicts) == (specs.Batching.UNPROVEN, [])

@@ -153,7 +153,11 @@ def test_an_open_verdict_is_taken_for_a_weak_one() -> None:
 
 
 def test_strikes_are_counted_in_a_row() -> None:
-    policy = opened()
+    policy = verifying.Policy()
+    assert not policy.broke()
+    trial = learn(policy, (b"a", 1), (b"b", 2))
+    assert trial is not None
+    policy.passed(trial)
     for _ in range(3):
         assert not policy.broke()
         policy.agreed(2, cost_ms=1.0, alike=False)
