@@ -216,10 +216,10 @@ class Simulation:
         self._claimed: deque[list[float]] = deque()
         self._taken = 0
         self._running = False
+        self._coming: list[float] = []
+        """Seconds that each batch should take which is being claimed; as workers/pacing.py, like the next two."""
+        self._flying: deque[float] = deque()
         self._until = 0.0
-        """When the runner should have done what it was given."""
-        self._expected: deque[float] = deque()
-        """Seconds that each batch in it should take."""
         self._wakes = -1.0
         self._now = 0.0
         self.latencies: list[float] = []
@@ -245,12 +245,12 @@ class Simulation:
             limit = self._rule.limit()
             if self._rule.window and len(self._waiting) < limit and self._later(self._waiting[0] + self._rule.window):
                 return
-            if self._expected and self._later(self._until - self._rule.lead()):
+            if self._later(self._now + self._left() - self._rule.lead()):
                 return
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), limit))]
             self._taken += 1
             if (expected := self._rule.expected(len(batch))) > sizing.LEAD:
-                self._coming(expected)
+                self._coming.append(expected)
             self._at(self._now + CLAIM + EACH * len(batch), self._claim, batch, expected)
 
     def _later(self, when: float) -> bool:
@@ -262,13 +262,15 @@ class Simulation:
             self._at(when, lambda: None)
         return True
 
-    def _coming(self, expected: float) -> None:
-        self._until = (max(self._now, self._until) if self._expected else self._now) + expected
-        self._expected.append(expected)
+    def _left(self) -> float:
+        return (max(self._until - self._now, 0.0) if self._flying else 0.0) + sum(self._coming)
 
     def _claim(self, batch: list[float], expected: float) -> None:
-        if expected <= sizing.LEAD:
-            self._coming(expected)
+        if expected in self._coming:
+            self._coming.remove(expected)
+        expected = self._rule.expected(len(batch))
+        self._until = (max(self._now, self._until) if self._flying else self._now) + expected
+        self._flying.append(expected)
         self._claimed.append(batch)
         self._run()
 
@@ -281,8 +283,8 @@ class Simulation:
 
     def _end(self, batch: list[float], spent: float) -> None:
         self._running = False
-        self._expected.popleft()
-        self._until = self._now + sum(self._expected)
+        self._flying.popleft()
+        self._until = self._now + sum(self._flying)
         self._rule.took(len(batch), spent)
         self._at(self._now + STORE + EACH * len(batch), self._store, batch)
         self._run()

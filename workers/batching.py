@@ -20,22 +20,18 @@ BYTES: Final = 16 << 20
 """Of inputs in a batch: a runner holds all of them at once, decoded, which often takes several times as much."""
 
 
-def as_many(_version: int, size: int, _due: Due) -> int:
-    """Deadlines have no say."""
-    return size
-
-
 def take(
     waiting: deque[jobs.Job],
     *,
     limit_of: Callable[[int], int],
     version_of: Callable[[jobs.Job], int],
-    in_time: Callable[[int, int, Due], int] = as_many,
+    in_time: Callable[[int, int, Due], int] | None = None,
     now: int = 0,
 ) -> tuple[int, list[jobs.Job]]:
     """Remove and return the next batch and its version: the first job, and those behind it that share its version,
     `limit_of(version)` together at most, and BYTES of inputs; where some have deadlines, as many as `in_time` says of
-    that version, that size and these. The others keep their places. `waiting` must not be empty. now: Unix ms.
+    that version, that size and these (None: they have no say). The others keep their places. `waiting` must not be
+    empty. now: Unix ms.
     """
     first = waiting.popleft()
     version = version_of(first)
@@ -51,16 +47,19 @@ def take(
         else:
             passed.append((len(batch), job))
             break
-    due = [
-        (place, (job.envelope.deadline - now) / 1000)
-        for place, job in enumerate(batch)
-        if job.envelope is not None and job.envelope.deadline is not None
-    ]
-    if due and (size := in_time(version, len(batch), due)) < len(batch):
+    if in_time is not None and (due := _due(batch, now)) and (size := in_time(version, len(batch), due)) < len(batch):
         passed = sorted([*passed, *list(enumerate(batch))[size:]], key=operator.itemgetter(0))
         batch = batch[:size]
     waiting.extendleft([job for _, job in reversed(passed)])
     return version, batch
+
+
+def _due(batch: list[jobs.Job], now: int) -> Due:
+    return [
+        (place, (job.envelope.deadline - now) / 1000)
+        for place, job in enumerate(batch)
+        if job.envelope is not None and job.envelope.deadline is not None
+    ]
 
 
 def apart(items: Iterable[T], version_of: Callable[[T], int]) -> dict[int, list[T]]:

@@ -23,7 +23,6 @@ from workers import (
     lanes,
     observed,
     outcomes,
-    pacing,
     persisting,
     postponing,
     predicting,
@@ -111,9 +110,7 @@ class Execution:
         """End the batches that still wait for their claims: another worker claims their jobs now."""
         self._claims.give_up()
 
-    async def batch(
-        self, way: waiting.Way, version: int, batch: list[jobs.Job], came: Callable[[], None] = pacing.nothing
-    ) -> None:
+    async def batch(self, way: waiting.Way, version: int, batch: list[jobs.Job], came: Callable[[], None]) -> None:
         """Give every job of a batch its end, or another try. Raises only for errors of ours. `came`: called when the
         batch is claimed."""
         later, left = list[postponing.Later](), list[jobs.Job]()

@@ -162,7 +162,7 @@ class Pipeline:
                 queue.jobs,
                 limit_of=limit,
                 version_of=self._version_of,
-                in_time=self._versions.in_time if lane is lanes.Lane.INTERACTIVE else batching.as_many,
+                in_time=self._versions.in_time if lane is lanes.Lane.INTERACTIVE else None,
                 now=claims.now_ms(),
             )
             self._waiting.taken(batch)
