@@ -91,17 +91,11 @@ class LocalHost:
             raise
         finally:
             theirs.close()
-        try:
-            await _connect(ours, runner.channel)
-        except BaseException:
-            ours.close()
-            await runner.kill("it could not be reached")
-            raise
         config = {
             "bundle": str(spec.bundle), "entry": spec.entry, "weights": spec.weights, "input": spec.input.value,
             "max_output": self._settings.runner_max_output,
         }  # fmt: skip
-        await runner.load(config, timeout=spec.load_timeout)
+        await runner.load(config, timeout=spec.load_timeout, connect=lambda: _connect(ours, runner.channel))
         return runner
 
     def _prepare(self, spec: Spec) -> tuple[pathlib.Path, pathlib.Path]:
@@ -152,7 +146,11 @@ class LocalHost:
 
 async def _connect(sock: socket.socket, made: channel.Channel) -> None:
     sock.setblocking(False)
-    await asyncio.get_running_loop().create_connection(lambda: made, sock=sock)
+    try:
+        await asyncio.get_running_loop().create_connection(lambda: made, sock=sock)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _journal() -> int:

@@ -8,7 +8,7 @@ import collections
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,12 +88,14 @@ class Runner:
         """Batches sent and not yet answered."""
         return len(self._flying)
 
-    async def load(self, config: dict[str, Any], *, timeout: float) -> None:
-        """Shake hands and load the version. The host calls it, once. Raises LoadFailed, StartTimeout, StartFailed."""
+    async def load(self, config: dict[str, Any], *, timeout: float, connect: Callable[[], Awaitable[object]]) -> None:
+        """Have the channel connected, shake hands and load the version. The host calls it, once. Raises LoadFailed,
+        StartTimeout, StartFailed."""
         self._config = config
-        self._loading = asyncio.get_running_loop().create_future()
+        self._loading = asyncio.get_running_loop().create_future()  # before its first word can be read
         try:
             async with asyncio.timeout(timeout):
+                await connect()
                 self.facts = await self._loading
         except TimeoutError as error:
             self._settle_as(jobs.ErrorType.TIMEOUT, "it was still loading")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pathlib
+import socket
 
 import msgspec
 
@@ -26,24 +27,60 @@ def frame(*message: object) -> bytes:
     return len(packed).to_bytes(4, "big") + packed
 
 
+async def connected() -> None:
+    """Its channel needs no socket: what comes is put into it."""
+
+
+def runner(folder: pathlib.Path) -> runners.Runner:
+    """One of a process that is not there, with a journal in a file."""
+    (folder / "journal").write_bytes(bytes(protocol.JOURNAL_BYTES))
+    journal = os.open(folder / "journal", os.O_RDWR)
+    return runners.Runner(child=Gone(), journal=journal, settings=runner_settings.RunnerSettings())
+
+
+async def test_a_runner_that_speaks_before_it_is_listened_to_is_heard(tmp_path: pathlib.Path) -> None:
+    """Its first word lies in the socket when the worker, busy with other things, connects it. Read before anybody
+    waited for it, it was dropped, and both sides waited for each other until load_timeout was over, five minutes."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # Given a runner that has said hello
+        theirs.sendall(frame(protocol.HELLO, protocol.VERSION, 1, "3.11"))
+        ours.setblocking(False)
+        made = runner(tmp_path)
+
+        async def connect() -> None:
+            await asyncio.get_running_loop().create_connection(lambda: made.channel, sock=ours)
+            await asyncio.sleep(0.05)  # what came is read meanwhile
+
+        # When it is loaded
+        loading = asyncio.create_task(made.load({}, timeout=10, connect=connect))
+        # Then it is told to begin, and is ready when it says so
+        theirs.settimeout(10)
+        begin = await asyncio.to_thread(theirs.recv, 1 << 16)
+        assert msgspec.msgpack.decode(begin[4:])[0] == protocol.START
+        theirs.sendall(frame(protocol.READY, {"form": "list"}))
+        await loading
+        assert made.alive
+        assert made.facts == {"form": "list"}
+        await made.kill("the test is over")
+
+
 async def test_a_runner_that_ends_the_moment_it_is_ready_keeps_no_batch_waiting(tmp_path: pathlib.Path) -> None:
     """Its last message and the end of its socket are read in one go, before load() goes on: a runner that was then
     held for alive answered nobody for ever, and its worker's places were lost one by one."""
-    (tmp_path / "journal").write_bytes(bytes(protocol.JOURNAL_BYTES))
-    journal = os.open(tmp_path / "journal", os.O_RDWR)
-    runner = runners.Runner(child=Gone(), journal=journal, settings=runner_settings.RunnerSettings())
-    loading = asyncio.create_task(runner.load({}, timeout=10))
+    made = runner(tmp_path)
+    loading = asyncio.create_task(made.load({}, timeout=10, connect=connected))
     await asyncio.sleep(0)
     # Given a runner that says that it is ready, and is gone
     arrived = frame(protocol.READY, {})
-    runner.channel.get_buffer(-1)[: len(arrived)] = arrived
-    runner.channel.buffer_updated(len(arrived))
-    runner.channel.connection_lost(None)
+    made.channel.get_buffer(-1)[: len(arrived)] = arrived
+    made.channel.buffer_updated(len(arrived))
+    made.channel.connection_lost(None)
     await loading
     # When a batch comes
-    ran = await asyncio.wait_for(runner.run([b"\x01"], together=True, timeout=60), 10)
+    ran = await asyncio.wait_for(made.run([b"\x01"], together=True, timeout=60), 10)
     # Then it is told at once that nothing of it began
-    assert not runner.alive
+    assert not made.alive
     [lost] = ran.outcomes
     assert isinstance(lost, outcomes.Lost)
     assert not lost.began
