@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import pathlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import kafka as kafka_python
+import pytest
 import pytest_asyncio
 from kafka import admin
 
@@ -305,3 +307,21 @@ async def test_a_removed_topic_does_not_hold_up_the_end(bench: Bench) -> None:
     member.source.revoke()
     async with asyncio.timeout(10):
         await bench.leave(member)
+
+
+async def test_a_member_that_is_old_and_well_says_nothing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Faust looks every 2.5 s whether the partitions are consumed; after five minutes it said that none was."""
+    # Given a member that consumes, and began an hour ago
+    await asyncio.to_thread(bench.create, 2)
+    member = await bench.member()
+    await bench.produce(b"a")
+    await until(lambda: member.values)
+    assert member.member._app is not None
+    consumer: Any = member.member._app.consumer
+    consumer._thread.time_started -= 3600
+    caplog.clear()
+    # When it is looked at
+    await consumer.verify_all_partitions_active()
+    # Then nobody is told of anything
+    ours = [record for record in caplog.records if record.name.partition(".")[0] in {"workers", "faust", "aiokafka"}]
+    assert [record.message for record in ours if record.levelno >= logging.WARNING] == []
