@@ -1,8 +1,8 @@
 """Faust's app, whose consumer fetches the records of a model's topics straight into our hands.
 
-The only module that knows faust (and the aiokafka and mode below it, but for what `workers.fetching` makes of
-aiokafka's fetcher). Faust keeps the group, the rebalances and the commit timer; its streams are not used, because
-`stream.take()` acks a batch whose body raised, and its bookkeeping of offsets is replaced, because
+The only module that knows faust (and the aiokafka and mode below it, but for what `workers.fetching` and
+`workers.commits` make of aiokafka). Faust keeps the group, the rebalances and the commit timer; its streams are not
+used, because `stream.take()` acks a batch whose body raised, and its bookkeeping of offsets is replaced, because
 `Consumer._new_offset` can skip an unacked one: `workers.offsets` keeps them instead. The consumer runs on the worker's
 own loop, not in a thread: nothing blocks that loop (predict is in a child process), and a fetch then costs no hop
 between threads.
@@ -13,7 +13,7 @@ Private names of faust are used here; `check_library()` proves at import that th
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Self
 
 import aiokafka
@@ -28,7 +28,7 @@ from faust.transport.consumer import Consumer as _FaustConsumer
 from faust.types import TP
 
 from wire import settings as wire_settings
-from workers import errors, fetching, source
+from workers import commits, errors, fetching, source
 
 log = logging.getLogger(__name__)
 
@@ -324,10 +324,10 @@ class _Consumer(driver.Consumer):
             fetching.give_back(aio, fetched)
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002  faust's
-        kept = self._source
-        fetching.note_positions(kept, self._thread._ensure_consumer())  # noqa: SLF001
+        kept, aio = self._source, self._thread._ensure_consumer()  # noqa: SLF001
+        commits.note_positions(kept, aio)
         due = kept.due()
-        committed = bool(due) and await self._commit_to_broker(due)
+        committed = bool(due) and await commits.write(aio, due, timeout=STOP)
         if committed:
             kept.committed(due)
         return committed
@@ -338,24 +338,6 @@ class _Consumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         await self.force_commit()
-
-    async def _commit_to_broker(self, due: Mapping[source.Partition, int]) -> bool:
-        aio = self._thread._ensure_consumer()  # noqa: SLF001
-        assigned = aio.assignment()
-        wanted = {
-            key: offset
-            for partition, offset in due.items()
-            if (key := aiokafka.structs.TopicPartition(*partition)) in assigned
-        }
-        if not wanted:
-            return False
-        try:
-            async with asyncio.timeout(STOP):
-                await aio.commit(wanted)
-        except (aiokafka.errors.KafkaError, aiokafka.errors.IllegalStateError, TimeoutError) as error:
-            log.warning("offsets not committed, trying again: %r", error)
-            return False
-        return True
 
 
 class _Transport(driver.Transport):

@@ -241,21 +241,6 @@ def give_back(consumer: aiokafka.AIOKafkaConsumer, fetched: Mapping[TopicPartiti
             consumer.seek(tp, batch[0].offset)
 
 
-def note_positions(kept: source.Source, consumer: aiokafka.AIOKafkaConsumer) -> None:
-    """Let a partition whose records are all finished move on over transaction markers."""
-    subscription = consumer._subscription.subscription  # noqa: SLF001
-    assignment = subscription and subscription.assignment
-    if assignment is None:
-        return
-    for partition, books in kept.partitions.items():
-        tp = TopicPartition(*partition)
-        if tp not in assignment.tps or books.unfinished:
-            continue
-        state = assignment.state_value(tp)
-        if state is not None and state.has_valid_position and state.position > (books.position or 0):
-            books.position = state.position
-
-
 def check_library() -> None:
     """Raises LibraryChanged."""
     if aiokafka.__version__ != WRITTEN_FOR:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from ingest import accept, idempotency, notes, producer
 from panini import serve, work
 from results import store
-from workers import faust_app, fleet, parking, pipeline, replies, source
+from workers import commits, fleet, parking, pipeline, replies, source
 
 WORKER: Final[dict[str, tuple[Any, str]]] = {
     "received": (pipeline.Pipeline, "receive"),
@@ -30,7 +30,7 @@ WORKER: Final[dict[str, tuple[Any, str]]] = {
     "stored": (store.Store, "finish"),
     "replied": (replies.Replies, "send"),
     "finished": (source.Source, "finished"),
-    "committed": (faust_app._Consumer, "_commit_to_broker"),
+    "committed": (commits, "write"),
 }
 """What a worker does for a batch → the method whose return is the end of that step."""
 

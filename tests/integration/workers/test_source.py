@@ -273,7 +273,7 @@ async def test_a_record_of_an_earlier_assignment_changes_nothing(bench: Bench) -
 
 
 async def test_transactions_and_null_values(bench: Bench) -> None:
-    """Markers take offsets: catches lag that never reaches zero (`_note_positions`), and aborted records as jobs."""
+    """Markers take offsets: catches lag that never ends (`commits.note_positions`), and aborted records as jobs."""
     bench.create(1)
     member = await bench.member()
     transactions = {"transactional_id": bench.topic, "transaction_timeout_ms": 10_000}
