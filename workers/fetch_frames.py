@@ -4,17 +4,18 @@ A request names every partition, and so does its answer, though one of them has 
 partition at a time, and of an answer only those are kept that have records, or an error.
 """
 
+import io
 import struct
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
+
+from aiokafka.protocol import api
 
 KEY: Final = 1
 """Kafka's number for a fetch."""
 VERSION: Final = 11
 """The last one before fields of variable size."""
 
-_FRAME: Final = struct.Struct(">ihhi")
-"""Length of what follows, key, version, number of the request."""
 _HEAD: Final = struct.Struct(">iiiibii")
 """Replica, longest wait (ms), least and most bytes, isolation level, session and its epoch."""
 _WANTED: Final = struct.Struct(">iiqqi")
@@ -25,27 +26,9 @@ _ABORTED: Final = struct.Struct(">qq")
 """Producer, first offset."""
 _COUNT: Final = struct.Struct(">i")
 _LENGTH: Final = struct.Struct(">h")
-_TOPICS_AT: Final = 14
-"""Where an answer's topics begin: behind its number, time of throttling, error and session."""
 
-
-Broken: Final = struct.error
-"""An answer that ends before it says what it announced."""
-
-
-class Wanted(NamedTuple):
-    """What is asked for."""
-
-    topics: Sequence[tuple[str, Sequence[tuple[int, int, int]]]]
-    """Partition, offset and most bytes of each wanted partition, by topic."""
-    wait_ms: int
-    """The broker answers after so long, whatever there is."""
-    least: int
-    """And at once where it has so many bytes."""
-    most: int
-    """Bytes of the whole answer."""
-    isolation: int
-    """1: nothing of a transaction that was not committed."""
+Topics = Sequence[tuple[str, Sequence[tuple[int, int, int]]]]
+"""Partition, offset and most bytes of each wanted partition, by topic."""
 
 
 class Found(NamedTuple):
@@ -60,56 +43,76 @@ class Found(NamedTuple):
     records: bytes
 
 
-class Answer(NamedTuple):
-    """What is of interest in an answer."""
+class Answer:
+    """What is of interest in an answer; made by the library's connection."""
 
-    found: list[Found]
+    API_KEY: ClassVar[int] = KEY
+    API_VERSION: ClassVar[int] = VERSION
+
+    __slots__ = ("found",)
+
+    def __init__(self, found: list[Found]) -> None:
+        self.found = found
+
+    @classmethod
+    def decode(cls, data: io.BytesIO) -> Self:
+        """From an answer's bytes behind its header."""
+        whole, at = data.getvalue(), data.tell() + 10  # behind time of throttling, error and session
+        (topics,), found = _COUNT.unpack_from(whole, at), list[Found]()
+        at += 4
+        for _ in range(topics):
+            (size,) = _LENGTH.unpack_from(whole, at)
+            name = slice(at + 2, at + 2 + size)
+            (partitions,) = _COUNT.unpack_from(whole, name.stop)
+            at = name.stop + 4
+            for _ in range(partitions):
+                number, error, _, _, _, count = _FOUND.unpack_from(whole, at)
+                at += _FOUND.size
+                aborted = [_ABORTED.unpack_from(whole, at + place * _ABORTED.size) for place in range(count)]
+                at += max(count, 0) * _ABORTED.size + 4  # and the replica to read from
+                (length,) = _COUNT.unpack_from(whole, at)
+                at += 4
+                end = at + max(length, 0)
+                if error or end > at:
+                    found.append(Found(whole[name].decode(), number, error, aborted, whole[at:end]))
+                at = end
+        return cls(found)
 
 
-def request(wanted: Wanted, *, number: int, client: str) -> bytes:
-    """The bytes of a request of that number, its length and its header included."""
-    name = client.encode()
-    parts = [
-        _LENGTH.pack(len(name)),
-        name,
-        _HEAD.pack(-1, wanted.wait_ms, wanted.least, wanted.most, wanted.isolation, 0, -1),
-        _COUNT.pack(len(wanted.topics)),
-    ]
-    for topic, partitions in wanted.topics:
-        name = topic.encode()
-        parts += (_LENGTH.pack(len(name)), name, _COUNT.pack(len(partitions)))
-        parts += [_WANTED.pack(partition, -1, offset, -1, most) for partition, offset, most in partitions]
-    parts.append(b"\0\0\0\0\0\0")  # no topics to forget, no rack
-    rest = b"".join(parts)
-    return _FRAME.pack(_FRAME.size - _COUNT.size + len(rest), KEY, VERSION, number) + rest
+class Request:
+    """A request as the library's connection wants one: it is asked for its header, its bytes and its answer's type."""
 
+    API_KEY: ClassVar[int] = KEY
+    API_VERSION: ClassVar[int] = VERSION
+    RESPONSE_TYPE: ClassVar[type[Answer]] = Answer
+    parse_response_header = staticmethod(api.ResponseHeader_v0.decode)
 
-def number(frame: bytes) -> int:
-    """Of the request that an answer (its bytes behind their length) is to."""
-    found: int = _COUNT.unpack_from(frame)[0]
-    return found
+    __slots__ = ("_head", "_topics")
 
+    def __init__(self, topics: Topics, *, wait_ms: int, least: int, most: int, isolation: int) -> None:
+        self._topics = topics
+        self._head = (-1, wait_ms, least, most, isolation, 0, -1)
 
-def answer(frame: bytes) -> Answer:
-    """An answer of its bytes behind their length. Raises Broken."""
-    (topics,), found, at = _COUNT.unpack_from(frame, _TOPICS_AT), list[Found](), _TOPICS_AT + _COUNT.size
-    for _ in range(topics):
-        (size,) = _LENGTH.unpack_from(frame, at)
-        name = slice(at + 2, at + 2 + size)
-        (partitions,) = _COUNT.unpack_from(frame, name.stop)
-        at = name.stop + 4
-        for _ in range(partitions):
-            partition, error, _, _, _, count = _FOUND.unpack_from(frame, at)
-            at += _FOUND.size
-            aborted = [_ABORTED.unpack_from(frame, at + place * _ABORTED.size) for place in range(count)]
-            at += max(count, 0) * _ABORTED.size + 4  # and the replica to read from
-            (length,) = _COUNT.unpack_from(frame, at)
-            at += 4
-            end = at + max(length, 0)
-            if error or end > at:
-                found.append(Found(frame[name].decode(), partition, error, aborted, frame[at:end]))
-            at = end
-    return Answer(found)
+    def prepare(self, versions: object) -> Self:  # noqa: ARG002  whoever makes one looked at them before
+        """The library's: itself in a version that the broker knows."""
+        return self
+
+    def build_request_header(self, *, correlation_id: int, client_id: str) -> Any:
+        """What stands before its bytes."""
+        return api.RequestHeader_v1(self, correlation_id=correlation_id, client_id=client_id)
+
+    def encode(self) -> bytes:
+        """The bytes behind the header."""
+        parts = [_HEAD.pack(*self._head), _COUNT.pack(len(self._topics))]
+        for topic, partitions in self._topics:
+            name = topic.encode()
+            parts += (_LENGTH.pack(len(name)), name, _COUNT.pack(len(partitions)))
+            parts += [_WANTED.pack(number, -1, offset, -1, most) for number, offset, most in partitions]
+        parts.append(b"\0\0\0\0\0\0")  # no topics to forget, no rack
+        return b"".join(parts)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._topics})"
 
 
 def known(connection: Any) -> bool:

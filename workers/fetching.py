@@ -18,13 +18,14 @@ from typing import Any, Final
 import aiokafka
 import aiokafka.errors
 from aiokafka.client import ConnectionGroup
+from aiokafka.conn import CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.protocol import fetch
 from aiokafka.record import memory_records
 from aiokafka.structs import TopicPartition
 
 from wire import envelope, names
-from workers import errors, fetch_frames, fetch_wire, source
+from workers import errors, fetch_frames, source
 
 WRITTEN_FOR: Final = "0.14.0"
 
@@ -35,10 +36,6 @@ _NAP: Final = 60.0
 """Seconds that a partition sleeps at most before its first record is looked at again: clocks may be set."""
 
 _NO_LEADER: Final = (None, -1)
-
-_TURNS: Final = 4
-"""Turns of the loop in which jobs that were taken get as far as their claim. To ask for more takes as long as to get
-there, and is done while the claim is on its way."""
 
 
 class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no types
@@ -99,15 +96,13 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no type
         while True:
             try:
                 answer = await self._ask(node_id, request)
-                ours = answer is not None and self._keep(assignment, request, answer)
-                if answer is not None and answer.found and ours:
-                    self._take()  # nothing was awaited since the answer came: no position moved unseen
-                    for _ in range(_TURNS):
-                        await asyncio.sleep(0)
             except asyncio.CancelledError:  # as the library: what comes is of no interest any more
                 return False
-            if not ours:
+            if answer is None or not self._keep(assignment, request, answer):
                 return bool(await super()._proc_fetch_request(assignment, node_id, request))
+            # nothing is awaited from here to the next request: no position moves unseen
+            if answer.found:
+                self._take()
             request = self._next(assignment, node_id)
             if request is None:
                 return bool(self._records)
@@ -115,16 +110,23 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no type
     async def _ask(self, node: int, request: Any) -> fetch_frames.Answer | None:
         """None: the library shall ask."""
         connection = self._client._conns.get((node, ConnectionGroup.DEFAULT))  # noqa: SLF001  else a task and a lock
-        if connection is None or not fetch_frames.known(connection):
+        if connection is None or not connection.connected() or not fetch_frames.known(connection):
             return None
-        wire = fetch_wire.Wire.of(connection)
-        if wire is None:
-            return None
-        bounds = (self._fetch_max_wait_ms, self._fetch_min_bytes, self._fetch_max_bytes, self._isolation_level)
+        lean = fetch_frames.Request(
+            request.topics,
+            wait_ms=self._fetch_max_wait_ms,
+            least=self._fetch_min_bytes,
+            most=self._fetch_max_bytes,
+            isolation=self._isolation_level,
+        )
         try:
-            return await wire.ask(fetch_frames.Wanted(request.topics, *bounds))
+            answer: fetch_frames.Answer = await connection.send(lean)
+        except TimeoutError:
+            connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+            return None
         except aiokafka.errors.KafkaError:
             return None
+        return answer
 
     def _keep(self, assignment: Any, request: Any, answer: fetch_frames.Answer) -> bool:
         """Put the records where readers look for them. False: there is something that the library shall see."""

@@ -13,7 +13,7 @@ from aiokafka.consumer import fetcher, subscription_state
 from aiokafka.record import default_records, memory_records
 from aiokafka.structs import TopicPartition
 
-from workers import errors, fetch_frames, fetch_wire, fetching, source
+from workers import errors, fetch_frames, fetching, source
 
 FIRST, SECOND = TopicPartition("jobs", 0), TopicPartition("bulk", 0)
 NODE = 1
@@ -29,21 +29,24 @@ def batch(*values: bytes, offset: int) -> bytes:
     return bytes(built)
 
 
-class Broker(fetch_wire.Wire):
-    """A connection, and what reads it, whose answers come when the test says so."""
+class Broker:
+    """A connection whose answers come when the test says so."""
 
     def __init__(self) -> None:
         self.asked: asyncio.Queue[dict[str, dict[int, int]]] = asyncio.Queue()
         self.answers: asyncio.Queue[fetch_frames.Answer | BaseException] = asyncio.Queue()
+        self.closed = False
         self._versions = {1: (4, 17)}
-        self._writer = SimpleNamespace(transport=SimpleNamespace(get_protocol=lambda: self))
 
     def connected(self) -> bool:
         return True
 
-    async def ask(self, wanted: fetch_frames.Wanted) -> fetch_frames.Answer:
+    def close(self, *, reason: object) -> None:
+        self.closed = True
+
+    async def send(self, request: Any) -> fetch_frames.Answer:
         """The positions that were asked for are noted."""
-        topics = {topic: {number: offset for number, offset, _ in some} for topic, some in wanted.topics}
+        topics = {topic: {number: offset for number, offset, _ in wanted} for topic, wanted in request._topics}
         self.asked.put_nowait(topics)
         answer = await self.answers.get()
         if isinstance(answer, BaseException):
@@ -130,19 +133,6 @@ async def test_records_are_taken_and_the_next_are_asked_for(bench: Bench) -> Non
     assert bench.usual == []
 
 
-async def test_jobs_that_were_taken_go_on_before_more_is_asked_for(bench: Bench) -> None:
-    """Turns of the loop, not time: their claim is to leave first."""
-    bench.begin()
-    await bench.broker.asked.get()
-    bench.broker.answer(FIRST, batch(b"a", offset=5))
-    turns = 0
-    while bench.broker.asked.empty():
-        turns += bool(bench.taken)
-        await asyncio.sleep(0)
-    assert bench.taken
-    assert turns >= 4
-
-
 async def test_what_the_library_fetched_is_read_as_ours_and_as_its_jobs_fit(bench: Bench) -> None:
     """The library fetches by itself where a connection is new, was lost, or a broker is old.
 
@@ -203,12 +193,14 @@ async def test_an_error_is_left_to_the_library(bench: Bench) -> None:
     assert len(bench.usual) == 1
 
 
-async def test_a_connection_that_fails_is_left_to_the_library(bench: Bench) -> None:
+@pytest.mark.parametrize("error", [aiokafka.errors.KafkaConnectionError(), TimeoutError()])
+async def test_a_connection_that_fails_is_left_to_the_library(bench: Bench, error: BaseException) -> None:
     bench.begin()
     await bench.broker.asked.get()
-    bench.broker.answers.put_nowait(aiokafka.errors.KafkaConnectionError())
+    bench.broker.answers.put_nowait(error)
     await bench.broker.asked.get()
     assert len(bench.usual) == 1
+    assert bench.broker.closed is isinstance(error, TimeoutError)
 
 
 async def test_records_behind_a_position_that_was_moved_are_none(bench: Bench) -> None:
