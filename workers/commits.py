@@ -1,4 +1,7 @@
-"""Offsets to the broker, as the source's books have them. The books themselves are `workers.offsets`."""
+"""Offsets to the broker, as the source's books have them. The books themselves are `workers.offsets`.
+
+Names inside aiokafka are used here; `fetching.check_library()` proves that it is what this was written for.
+"""
 
 import asyncio
 import logging

@@ -1,11 +1,11 @@
 """Faust's app, whose consumer fetches the records of a model's topics straight into our hands.
 
-The only module that knows faust (and the aiokafka and mode below it, but for what `workers.fetching` and
-`workers.commits` make of aiokafka). Faust keeps the group, the rebalances and the commit timer; its streams are not
-used, because `stream.take()` acks a batch whose body raised, and its bookkeeping of offsets is replaced, because
-`Consumer._new_offset` can skip an unacked one: `workers.offsets` keeps them instead. The consumer runs on the worker's
-own loop, not in a thread: nothing blocks that loop (predict is in a child process), and a fetch then costs no hop
-between threads.
+The only module that knows faust (and the aiokafka and mode below it, but for what `workers.fetching`,
+`fetch_frames` and `commits` make of aiokafka). Faust keeps the group, the rebalances and the commit timer; its streams
+are not used, because `stream.take()` acks a batch whose body raised, and its bookkeeping of offsets is replaced,
+because `Consumer._new_offset` can skip an unacked one: `workers.offsets` keeps them instead. The consumer runs on the
+worker's own loop, not in a thread: nothing blocks that loop (predict is in a child process), and a fetch then costs no
+hop between threads.
 
 Private names of faust are used here; `check_library()` proves at import that they are what this module was written for.
 """
@@ -18,7 +18,6 @@ from typing import Any, Final, Self
 
 import aiokafka
 import aiokafka.errors
-import aiokafka.structs
 import faust
 import faust.app.base
 import faust.transport.drivers.aiokafka as driver
@@ -364,10 +363,8 @@ def check_library() -> None:
     if faust.__version__ != WRITTEN_FOR:
         raise errors.LibraryChanged(f"faust-streaming is {faust.__version__}, written for {WRITTEN_FOR}")
     for owner, needed in (
-        (
-            _FaustConsumer,
-            ("_drain_messages", "force_commit", "wait_empty", "verify_all_partitions_active", "stop_flow", "commit"),
-        ),
+        (_FaustConsumer, ("_drain_messages", "force_commit", "wait_empty", "verify_all_partitions_active")),
+        (_FaustConsumer, ("stop_flow", "resume_flow", "commit")),
         (
             driver.AIOKafkaConsumerThread,
             ("_create_worker_consumer", "_fetch_records", "call_thread", "_ensure_consumer"),

@@ -145,11 +145,14 @@ class LocalHost:
 
 
 async def _connect(sock: socket.socket, made: channel.Channel) -> None:
+    """Raises StartFailed."""
     sock.setblocking(False)
     try:
         await asyncio.get_running_loop().create_connection(lambda: made, sock=sock)
-    except BaseException:
+    except BaseException as error:
         sock.close()
+        if isinstance(error, OSError):
+            raise errors.StartFailed(f"the runner could not be reached: {error}") from error
         raise
 
 

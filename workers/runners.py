@@ -90,7 +90,7 @@ class Runner:
 
     async def load(self, config: dict[str, Any], *, timeout: float, connect: Callable[[], Awaitable[object]]) -> None:
         """Have the channel connected, shake hands and load the version. The host calls it, once. Raises LoadFailed,
-        StartTimeout, StartFailed."""
+        StartTimeout, StartFailed, and what `connect` raises."""
         self._config = config
         self._loading = asyncio.get_running_loop().create_future()  # before its first word can be read
         try:
@@ -99,9 +99,11 @@ class Runner:
                 self.facts = await self._loading
         except TimeoutError as error:
             self._settle_as(jobs.ErrorType.TIMEOUT, "it was still loading")
+            self._loading.cancel()  # where the channel was not connected yet nobody would look at it
             await self._end(grace=self._settings.runner_term_grace)
             raise errors.StartTimeout(f"import and load() took longer than {timeout:g} s (load_timeout)") from error
         except BaseException:
+            self._loading.cancel()
             await self._end(grace=0)
             raise
         finally:

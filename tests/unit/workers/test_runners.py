@@ -1,14 +1,16 @@
 """The worker's side of a runner, against a process that is not there."""
 
 import asyncio
+import gc
 import os
 import pathlib
 import socket
 
 import msgspec
+import pytest
 
 from wire import jobs
-from workers import outcomes, process, protocol, runner_settings, runners
+from workers import errors, outcomes, process, protocol, runner_settings, runners
 
 
 class Gone:
@@ -63,6 +65,24 @@ async def test_a_runner_that_speaks_before_it_is_listened_to_is_heard(tmp_path: 
         assert made.alive
         assert made.facts == {"form": "list"}
         await made.kill("the test is over")
+
+
+async def test_a_runner_that_cannot_be_reached_is_ended_and_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
+    """Catches a future with an error that nobody looks at, which the loop then logs with another's traceback."""
+    said: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+
+    async def refused() -> None:
+        raise errors.StartFailed("refused")
+
+    made = runner(tmp_path)
+    with pytest.raises(errors.StartFailed, match="refused"):
+        await made.load({}, timeout=10, connect=refused)
+    assert not made.alive
+    del made
+    gc.collect()
+    await asyncio.sleep(0)
+    assert said == []
 
 
 async def test_a_runner_that_ends_the_moment_it_is_ready_keeps_no_batch_waiting(tmp_path: pathlib.Path) -> None:
