@@ -75,6 +75,7 @@ class Cancels:
         assert claim is not None  # noqa: S101  only claimed jobs come here
         end = how(job, claim.token, model=model, now=time.time_ns() // 1_000_000)
         stored = await persisting.stored(lambda: self._store.finish(model.account, model.model, [end]))
+        job.fenced = not stored[0]
         if stored[0]:
             metrics.JOBS_ENDED.labels(end.status).inc()
             watching = asyncio.create_task(self._versions.cancel(claim.version, job.id))

@@ -86,7 +86,7 @@ class Claims:
         """End the jobs that were given an identical one's answer, where they were claimed for its version; the rest."""
         known = [(job, job.given, got) for job, got in run if job.given is not None and got.version == version]
         model, now = self._model(), now_ms()
-        ended = []
+        ended, ending = [], []
         for job, answer, got in known:
             job.answer = answer
             spent = records.Timings(max(job.started_at - job.accepted_at, 0), 0.0, 0.0)
@@ -96,7 +96,9 @@ class Claims:
             )  # fmt: skip
             if not job.canceled:
                 ended.append(end)
-        await self.end(ended)
+                ending.append(job)
+        for job, mine in zip(ending, await self.end(ended), strict=True):
+            job.fenced = not mine
         metrics.JOBS_CACHED.labels("worker").inc(len(ended))
         metrics.JOBS_ENDED.labels("succeeded").inc(len(ended))
         observed.tell(ended, version)

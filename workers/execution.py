@@ -9,6 +9,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from results import cache, protocol
 from wire import metrics, specs
@@ -29,8 +30,13 @@ from workers import (
     replies,
     retry,
     saying,
+    tickets,
     waiting,
 )
+
+FENCED: Final = retry.Again(delay=tickets.IN_PLACE, counted=False)
+"""When a job is looked at again that another worker took and has not ended: whoever takes what is not his any more has
+heard of that by then, or is lost."""
 
 
 class Execution:
@@ -174,6 +180,9 @@ class Execution:
     async def _conclude(self, batch: list[jobs.Job], later: list[postponing.Later], left: list[jobs.Job]) -> None:
         """Reply where that is asked for; then count records as finished, but those of jobs that were left, or are held
         for another try."""
+        fenced = [job for job in batch if job.fenced]
+        if fenced:
+            later = later + await self._not_ended(fenced)
         held = {each.job for each in later}
         if later:
             held.difference_update(await self._postponing.wait(later))
@@ -189,6 +198,21 @@ class Execution:
                 job.twins = None
         if again:
             self._take_again(again)
+
+    async def _not_ended(self, fenced: list[jobs.Job]) -> list[postponing.Later]:
+        """Those of jobs that another worker took which have not ended. It may hold their partition no more, and leave
+        them to this one: until they end, their records are not finished here."""
+        model = self._model()
+        found = await persisting.stored(
+            lambda: self._store.fetch_many(model.account, model.model, [job.id for job in fenced])
+        )
+        for job in fenced:
+            job.fenced = False
+        return [
+            postponing.Later(job, FENCED)
+            for job, record in zip(fenced, found, strict=True)
+            if record is not None and not record.terminal
+        ]
 
     async def _predict_and_finish(
         self, way: waiting.Way, version: int, group: list[claims.Claim]
@@ -227,6 +251,9 @@ class Execution:
             await self._saying.flush()
         ended = [end for _, _, end in over]
         stored = await self._claims.end(ended)
+        if not all(stored):
+            for (job, _, _), mine in zip(over, stored, strict=True):
+                job.fenced = not mine
         observed.batch(ended, timings, version=version, predict_ms=predict_ms)
         useful = [
             (job, answer)
@@ -249,7 +276,7 @@ class Execution:
         return {job: again for job, again in decided.items() if again is not None}
 
     async def _give_back(self, group: list[claims.Claim], again: dict[jobs.Job, retry.Again]) -> list[postponing.Later]:
-        """Queued, says the store; a job that another worker holds by now is that one's."""
+        """Queued, says the store; not of a job that another worker holds by now."""
         model = self._model()
         back = [claim for claim in group if claim.job in again]
         given = [ends.postponed(job, got, again[job], model=model) for job, got in back]
@@ -257,4 +284,6 @@ class Execution:
             lambda: self._store.postpone(model.account, model.model, given, now_ms=claims.now_ms())
         )
         metrics.JOBS_POSTPONED.inc(stored.count(True))
+        for claim, mine in zip(back, stored, strict=True):
+            claim.job.fenced = not mine
         return [postponing.Later(claim.job, again[claim.job]) for claim, mine in zip(back, stored, strict=True) if mine]

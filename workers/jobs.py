@@ -65,6 +65,8 @@ class Job:
     """What it was answered itself, once that is stored and where identical jobs may have it."""
     followers: "list[Job] | None" = None
     """Identical jobs that wait for its answer."""
+    fenced = False
+    """The store refused its end, or to have it back: another worker claimed it since."""
     apart = False
     """Whether it waits for no identical job: one that it waited for has failed, or its deadline has passed."""
     streamed = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from results import memory, protocol
 from tests.unit.workers import kit
 from wire import jobs as words
 from wire import specs
-from workers import outcomes
+from workers import execution, outcomes, retry
 
 
 async def test_revoked_partitions_forget_what_has_not_started_and_wait_for_what_has() -> None:
@@ -129,6 +130,56 @@ async def test_a_lost_job_that_went_to_another_worker_before_its_turn_is_left_to
         assert found.starts == 2
         gates[1].set()
         await other.until(lambda: other.finished == [1])
+
+
+class Contested(memory.Store):
+    """In which another worker claims one job in the moment before its end, or its return, is stored."""
+
+    def __init__(self, job_id: str, *, gives_back: bool) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self.gives_back = gives_back
+        """It gives the job back at once and leaves it; False: it never says anything again."""
+        self.taken = False
+
+    async def _take(self, ending: Sequence[protocol.End | protocol.Postponed]) -> None:
+        if self.taken or self.job_id not in {one.id for one in ending}:
+            return
+        self.taken, now, token = True, time.time_ns() // 1_000_000, "f" * 16
+        claim = protocol.ClaimRequest(id=self.job_id, token=token, version=1, created_at=1)
+        await self.claim("default", "m", [claim], now_ms=now)
+        if self.gives_back:
+            await self.release("default", "m", [protocol.Release(id=self.job_id, token=token)], now_ms=now)
+
+    async def finish(self, account: str, model: str, ends: list[protocol.End]) -> list[bool]:
+        await self._take(ends)
+        return await super().finish(account, model, ends)
+
+    async def postpone(self, account: str, model: str, waiting: list[protocol.Postponed], *, now_ms: int) -> list[bool]:
+        await self._take(waiting)
+        return await super().postpone(account, model, waiting, now_ms=now_ms)
+
+
+@pytest.mark.parametrize("gives_back", [True, False])
+@pytest.mark.parametrize("what", ["an answer", "another try", "a known answer"])
+async def test_a_job_that_another_worker_took_and_left_is_ended_here(
+    what: str, gives_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was taken for lost and has not heard of it claims what comes in its former partition, hears of it,
+    and leaves the job to its owner. Catches an owner whose record was finished then: nobody would run the job again."""
+    monkeypatch.setattr(execution, "FENCED", retry.Again(delay=0.0, counted=False))
+    busy: list[outcomes.Outcome] = [outcomes.Failure(words.ErrorType.PREDICT_ERROR, "busy", retry_after=0.0)]
+    first = [busy] if what == "another try" else []
+    fleet = kit.Fleet(lambda inputs: first.pop() if first else kit.double(inputs))
+    # Given a job, and another worker that claims it in the moment before this one says what became of it
+    store = Contested("a1" if what == "a known answer" else "a0", gives_back=gives_back)
+    async with kit.Bench(fleet, store=store, model=cached) as bench:
+        # When it runs here, or its answer is known
+        await bench.run(kit.several(1, 1) if what == "a known answer" else kit.several(1))
+        # Then its record is not finished before it has ended
+        assert store.taken
+        assert await bench.job(store.job_id) == ("succeeded", 2)
+        assert bench.finished.count(int(store.job_id[1:])) == 1
 
 
 async def test_a_drain_starts_nothing_more() -> None:
